@@ -1,0 +1,1 @@
+"""The terminal of pseudolabel (installed as pseudolabel_cli)."""

@@ -1,0 +1,1 @@
+"""Image captioners: the protocol, and its backends."""

@@ -1,0 +1,1 @@
+"""Text only: how frame captions become the caption of a clip."""

@@ -1,0 +1,1 @@
+"""A synthetic world with known truth, and the small captioner that knows it."""

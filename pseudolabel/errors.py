@@ -1,0 +1,58 @@
+"""Every failure that `pseudolabel` raises on purpose.
+
+    PseudolabelError          base: a message for the user, and a hint
+    ├── InputError            an input names no video, or two inputs claim one id
+    ├── OptionError           an option's value, or a pair of options, is not allowed
+    ├── CaptionerError        a captioner cannot be found, loaded or reached
+    ├── RunError              a run folder cannot be read, written or continued
+    └── MissingExtraError     a feature needs a package that an extra installs
+
+What goes wrong with a single video is no exception here: it becomes a `Skipped` record.
+"""
+
+from __future__ import annotations
+
+
+class PseudolabelError(Exception):
+    """A failure that the user can do something about.
+
+    Args:
+        message: What failed, and which value.
+        hint: What is allowed, or what to do next.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(PseudolabelError):
+    """An input names no video, cannot be listed, or claims an id that another one has."""
+
+
+class OptionError(PseudolabelError):
+    """An option's value, or a pair of options, is not allowed."""
+
+
+class CaptionerError(PseudolabelError):
+    """A captioner cannot be found, loaded or reached."""
+
+
+class RunError(PseudolabelError):
+    """A run folder cannot be read, written, or continued with these options."""
+
+
+class MissingExtraError(PseudolabelError):
+    """A feature needs a package that one of the extras installs.
+
+    Args:
+        package: The package that could not be imported.
+        extra: The extra of `pseudolabel` that installs it.
+        needed_for: The option that asked for it, as the user typed it.
+    """
+
+    def __init__(self, package: str, *, extra: str, needed_for: str) -> None:
+        super().__init__(
+            f"{needed_for} needs the package {package!r}, which is not installed",
+            hint=f"pip install 'pseudolabel[{extra}]'",
+        )

@@ -1,0 +1,237 @@
+"""The records that pass between stages: frozen, and checked when made.
+
+Times are seconds on the player's clock: 0 is where a player starts the file. Intervals are
+half-open, `[start_s, end_s)`. What a file's header claims and what was measured are different
+fields.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class SkipReason(StrEnum):
+    """Why a video, or one of its clips, has no caption: the whole vocabulary."""
+
+    NOT_FOUND = "not_found"  # gone, or never there
+    UNREADABLE = "unreadable"  # no permission, a directory, or an I/O or network error
+    EMPTY_FILE = "empty_file"  # zero bytes
+    NOT_A_VIDEO = "not_a_video"  # FFmpeg finds no container it knows
+    STILL_IMAGE = "still_image"  # an image file, not a video
+    NO_VIDEO_STREAM = "no_video_stream"  # audio only
+    UNSUPPORTED_CODEC = "unsupported_codec"  # this FFmpeg has no decoder for it
+    NO_FRAMES = "no_frames"  # opens, but no frame of it decodes
+    TRUNCATED = "truncated"  # the file ends before its header says; what is there is captioned
+    DECODE_ERROR = "decode_error"  # a clip's frame does not decode
+    DECODER_CRASHED = "decoder_crashed"  # the decode worker died on it, twice
+    DECODER_TIMEOUT = "decoder_timeout"  # no progress within the time limit
+    NO_TRANSCRIPT = "no_transcript"  # --clips transcript found none
+    NO_CLIPS = "no_clips"  # no clip left to caption: none given, or all outside the video
+    OUTSIDE_VIDEO = "outside_video"  # a given span lies outside the video
+    CAPTIONER_REFUSED = "captioner_refused"  # the captioner gave no text for a clip's frame
+
+
+Stage = Literal["list", "open", "segment", "decode", "caption"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, `[start_s, end_s)`, in seconds."""
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError(f"span times must be finite, got {self.start_s}..{self.end_s}")
+        if not self.start_s < self.end_s:
+            raise ValueError(f"span must end after it starts, got {self.start_s}..{self.end_s}")
+
+    @property
+    def center_s(self) -> float:
+        """The middle, in seconds."""
+        return (self.start_s + self.end_s) / 2
+
+    def __contains__(self, time_s: float) -> bool:
+        return self.start_s <= time_s < self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video to caption, as it was listed; nothing of it has been opened yet."""
+
+    video_id: str  # unique in a run, valid Unicode
+    source: str  # path (bytes that are not UTF-8 as surrogate escapes) or URL
+    listed: str = ""  # content as listed: "SIZE-MTIME_NS" or an ETag; "" where unknown
+    size_bytes: int | None = None
+    spans: tuple[Span, ...] | None = None  # the clips, where a table gave them
+    url: str | None = None
+    license: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.video_id:
+            raise ValueError(f"video_id must not be empty (source {self.source!r})")
+        if not self.source:
+            raise ValueError(f"source must not be empty (video {self.video_id!r})")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What opening a video told: the header's claims, and what was measured."""
+
+    width: int  # pixels as shown: rotation and pixel aspect applied
+    height: int
+    codec: str  # FFmpeg's name, such as "h264"
+    pixel_format: str  # FFmpeg's name, such as "yuv420p10le"
+    rotation_deg: int  # clockwise turn that shows the video upright: 0, 90, 180 or 270
+    fps_from_header: float | None
+    duration_s_from_header: float | None
+    first_frame_s: float  # measured, player's clock
+    end_s: float  # measured: where the last frame ends
+    content_hash: str = ""  # of the file's size and ends; "" where it has no stable bytes
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"size must be positive, got {self.width}x{self.height}")
+        if not self.end_s > self.first_frame_s:
+            raise ValueError(f"end_s {self.end_s} must be after first frame {self.first_frame_s}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """A clip to caption, and the times of the frames wanted from it."""
+
+    index: int  # position among the video's clips, from 0
+    span: Span
+    wanted_s: tuple[float, ...]  # ascending
+    cuts_s: tuple[float, ...] | None = None  # shot changes inside; None where not looked for
+
+    def __post_init__(self) -> None:
+        if self.index < 0:
+            raise ValueError(f"clip index must be 0 or more, got {self.index}")
+        if not self.wanted_s:
+            raise ValueError(f"clip {self.index} wants no frame")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSize:
+    """The pixels a captioner wants, so that the decoder can scale while it converts.
+
+    `stretch` gives exactly `width` x `height`; `cover` keeps the aspect and makes the shorter
+    side fit (a processor crops later); `contain` keeps the aspect, stays inside, and never
+    enlarges.
+    """
+
+    width: int
+    height: int
+    fit: Literal["stretch", "cover", "contain"] = "stretch"
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"frame size must be positive, got {self.width}x{self.height}")
+
+    def of(self, width: int, height: int) -> tuple[int, int]:
+        """The size, `(width, height)`, to which a frame of `width` x `height` is scaled."""
+        if self.fit == "stretch":
+            return self.width, self.height
+        ratios = (self.width / width, self.height / height)
+        scale = max(ratios) if self.fit == "cover" else min(1.0, *ratios)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A decoded frame with its true time; pixels never travel without it."""
+
+    video_id: str
+    clip_index: int
+    position: int  # which of the clip's wanted frames, from 0
+    time_s: float
+    is_keyframe: bool
+    pixels: NDArray[np.uint8]  # (H, W, 3) RGB, upright
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype.name != "uint8":
+            raise ValueError(
+                f"pixels must be uint8 (H, W, 3), got {self.pixels.dtype} {self.pixels.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One text a captioner gave for one frame."""
+
+    text: str
+    mean_logprob: float | None = None  # nats a token, under the model; None where not known
+    truncated: bool | None = None  # stopped by the token limit, not by itself; None: not known
+    similarity: float | None = None  # image-text, where a scorer ran
+
+    def __post_init__(self) -> None:
+        if self.mean_logprob is not None and not self.mean_logprob <= 1e-3:
+            raise ValueError(f"mean_logprob must be 0 or less, got {self.mean_logprob}")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCaption:
+    """What the captioner said of one frame: one `Caption` a sample."""
+
+    time_s: float
+    is_keyframe: bool
+    captions: tuple[Caption, ...]
+
+    def __post_init__(self) -> None:
+        if not self.captions:
+            raise ValueError(f"frame at {self.time_s} s has no caption")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipCaption:
+    """A captioned clip: the chosen text, where it came from, and everything it was chosen from."""
+
+    video: Video
+    info: VideoInfo
+    plan: ClipPlan
+    frames: tuple[FrameCaption, ...]  # in time order
+    chosen_frame: int  # index into frames
+    chosen_sample: int  # index into that frame's captions
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.chosen_frame < len(self.frames):
+            raise ValueError(f"chosen_frame {self.chosen_frame} of {len(self.frames)} frames")
+        if not 0 <= self.chosen_sample < len(self.frames[self.chosen_frame].captions):
+            raise ValueError(f"chosen_sample {self.chosen_sample} does not exist")
+
+    @property
+    def caption(self) -> Caption:
+        """The chosen caption."""
+        return self.frames[self.chosen_frame].captions[self.chosen_sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A video, or one clip of it, that has no caption, and why."""
+
+    video_id: str
+    source: str
+    stage: Stage
+    reason: SkipReason
+    detail: str  # for a person: what failed, in one line
+    clip: Span | None = None  # the clip; None: the whole video
+    clip_index: int | None = None
+    listed: str = ""  # the video's, so that resume knows what was tried
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptSegment:
+    """What was said, and when."""
+
+    span: Span
+    text: str

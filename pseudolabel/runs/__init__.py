@@ -1,0 +1,1 @@
+"""Runs: the pipeline from videos to captioned clips, and the folder it writes."""

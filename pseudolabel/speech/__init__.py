@@ -1,0 +1,1 @@
+"""Speech: transcripts and their readers."""

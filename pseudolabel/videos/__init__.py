@@ -1,0 +1,1 @@
+"""Videos: listing, cutting into clips, choosing frames, decoding in worker processes."""

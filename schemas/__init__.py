@@ -1,0 +1,1 @@
+"""JSON Schemas of what pseudolabel writes (installed as pseudolabel_schemas)."""
