@@ -1,3 +1,55 @@
-"""Caption video at scale with image captioners."""
+"""Caption video at scale with image captioners.
+
+    import pseudolabel
+    pseudolabel.caption_videos(["my_videos"], "run")
+
+What the commands do is here as functions: typed, documented, usable without a terminal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CaptionOptions",
+    "ClipOptions",
+    "FrameOptions",
+    "PseudolabelError",
+    "RunOptions",
+    "Tally",
+    "caption_videos",
+    "find_rows",
+    "run_demo",
+]
+
+_HOMES = {
+    "CaptionOptions": "pseudolabel.captioners.options",
+    "ClipOptions": "pseudolabel.videos.options",
+    "FrameOptions": "pseudolabel.videos.options",
+    "PseudolabelError": "pseudolabel.errors",
+    "RunOptions": "pseudolabel.runs.options",
+    "Tally": "pseudolabel.runs.caption",
+    "caption_videos": "pseudolabel.runs.caption",
+    "find_rows": "pseudolabel.runs.show",
+    "run_demo": "pseudolabel.demo.run",
+}
+
+if TYPE_CHECKING:
+    from pseudolabel.captioners.options import CaptionOptions
+    from pseudolabel.demo.run import run_demo
+    from pseudolabel.errors import PseudolabelError
+    from pseudolabel.runs.caption import Tally, caption_videos
+    from pseudolabel.runs.options import RunOptions
+    from pseudolabel.runs.show import find_rows
+    from pseudolabel.videos.options import ClipOptions, FrameOptions
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded at first use: importing the package, as every decode worker does, costs nothing.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,207 @@
+"""`pseudolabel caption`: from videos to a run folder of captioned clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pseudolabel.captioners.options import DEFAULT_MODEL, CaptionOptions
+from pseudolabel.errors import OptionError
+from pseudolabel.runs.options import RunOptions, usable_cores
+from pseudolabel.videos.options import ClipOptions, FrameOptions
+
+from ._progress import progress_bar
+from ._shared import echo_json, read_config, say
+from ._summary import summary_lines, summary_object
+
+CLIPS, FRAMES = "Clips and frames", "Clips and frames"
+CAPTIONER, GENERATION, RUN = "Captioner", "Generation", "Running"
+
+
+def caption(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Files, folders, globs, @list.txt, tables (.csv .tsv .jsonl .parquet), "
+            "hf:NAME[:split], URLs.",
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="The run folder: a path or a URL.")],
+    clips: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=CLIPS,
+            help="fixed:SECONDS, whole, scenes[:THRESHOLD], spans or transcript.",
+        ),
+    ] = "fixed:8",
+    min_clip: Annotated[
+        float,
+        typer.Option(rich_help_panel=CLIPS, help="A shorter last piece (s) joins the one before."),
+    ] = 2.0,
+    mark_cuts: Annotated[
+        bool, typer.Option("--mark-cuts", rich_help_panel=CLIPS, help="Store cuts inside clips.")
+    ] = False,
+    transcripts: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=CLIPS,
+            help="Folder of transcripts for --clips transcript; else beside or in the videos.",
+        ),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option(rich_help_panel=FRAMES, help="Frames a clip; 1 is its center.")
+    ] = 1,
+    snap: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=FRAMES, help="keyframe (the nearest in the clip, fast) or exact."
+        ),
+    ] = "keyframe",
+    model: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=CAPTIONER, help="NAME_OR_PATH[@revision], server:URL#MODEL, or demo."
+        ),
+    ] = DEFAULT_MODEL,
+    dtype: Annotated[
+        str, typer.Option(rich_help_panel=CAPTIONER, help="auto, float32, bfloat16 or float16.")
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(rich_help_panel=CAPTIONER, help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    batch_size: Annotated[
+        str, typer.Option(rich_help_panel=CAPTIONER, help="Frames at a time, or auto.")
+    ] = "auto",
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            rich_help_panel=CAPTIONER,
+            help="Run code that comes with the weights.",
+        ),
+    ] = False,
+    concurrency: Annotated[
+        int, typer.Option(rich_help_panel=CAPTIONER, help="Requests in flight, for a server.")
+    ] = 16,
+    timeout: Annotated[
+        float, typer.Option(rich_help_panel=CAPTIONER, help="Of one request to a server, in s.")
+    ] = 120.0,
+    prompt: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=GENERATION, help="Instead of the model's own prompt."),
+    ] = None,
+    max_new_tokens: Annotated[
+        int, typer.Option(rich_help_panel=GENERATION, help="Length limit of a caption.")
+    ] = 30,
+    beams: Annotated[
+        int, typer.Option(rich_help_panel=GENERATION, help="Beam search; 1 is greedy.")
+    ] = 1,
+    samples: Annotated[
+        int, typer.Option(rich_help_panel=GENERATION, help="Texts a frame; above 1 samples.")
+    ] = 1,
+    top_p: Annotated[float, typer.Option(rich_help_panel=GENERATION, help="When sampling.")] = 0.95,
+    temperature: Annotated[
+        float, typer.Option(rich_help_panel=GENERATION, help="When sampling.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(rich_help_panel=GENERATION, help="When sampling.")] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=RUN, help="Decode processes; by default one a core."),
+    ] = None,
+    video_timeout: Annotated[
+        float,
+        typer.Option(rich_help_panel=RUN, help="Seconds a decoder may go without a frame."),
+    ] = 60.0,
+    commit_every: Annotated[
+        float, typer.Option(rich_help_panel=RUN, help="Seconds between commits.")
+    ] = 30.0,
+    retry_skipped: Annotated[
+        bool,
+        typer.Option(
+            "--retry-skipped", rich_help_panel=RUN, help="Try skipped videos of this run again."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", rich_help_panel=RUN, help="Exit 1 if anything was skipped.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", rich_help_panel=RUN, help="The summary as JSON on stdout.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=RUN,
+            callback=read_config,
+            is_eager=True,
+            help="TOML file of these options.",
+        ),
+    ] = None,
+) -> None:
+    """Caption every clip of every video, into a run folder.
+
+    The same command on the same folder goes on where it stopped.
+
+    Example: pseudolabel caption my_videos --out run
+    """
+    clip_options = ClipOptions.parse(
+        clips, min_clip_s=min_clip, mark_cuts=mark_cuts, transcripts=transcripts
+    )
+    frame_options = FrameOptions(count=frames, snap=snap)  # type: ignore[arg-type]
+    caption_options = CaptionOptions(
+        model=model,
+        prompt=prompt,
+        max_new_tokens=max_new_tokens,
+        beams=beams,
+        samples=samples,
+        top_p=top_p,
+        temperature=temperature,
+        seed=seed,
+        dtype=dtype,  # type: ignore[arg-type]  # the record checks it
+        device=device,
+        batch_size=_batch_size(batch_size),
+        trust_remote_code=trust_remote_code,
+        concurrency=concurrency,
+        timeout_s=timeout,
+    )
+    run_options = RunOptions(
+        workers=usable_cores() if workers is None else workers,
+        video_timeout_s=video_timeout,
+        commit_every_s=commit_every,
+        retry_skipped=retry_skipped,
+    )
+
+    from pseudolabel.runs.caption import caption_videos
+
+    if model == "demo":
+        say("note: the demo captioner knows only the demo's world of shapes")
+    with progress_bar() as on_progress:
+        tally = caption_videos(
+            inputs,
+            out,
+            clips=clip_options,
+            frames=frame_options,
+            captioner=caption_options,
+            run=run_options,
+            on_progress=on_progress,
+        )
+    if as_json:
+        echo_json(summary_object(tally, out))
+    else:
+        for line in summary_lines(tally, out):
+            say(line)
+    if strict and tally.skipped:
+        raise typer.Exit(1)
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise OptionError(
+            f"--batch-size {text}: not a number", hint="--batch-size auto, or such as 8"
+        ) from None

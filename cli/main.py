@@ -1,0 +1,44 @@
+"""The `pseudolabel` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pseudolabel import __version__
+
+from ._shared import Commands
+from .caption import caption
+from .demo import demo
+from .show import show
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "PSEUDOLABEL",
+    },
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"pseudolabel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Caption video at scale with image captioners."""
+
+
+app.command()(caption)
+app.command()(show)
+app.command()(demo)

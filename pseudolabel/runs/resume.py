@@ -1,0 +1,77 @@
+"""Going on where a run stopped: which videos are done, and whether the options are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pseudolabel.errors import RunError
+from pseudolabel.records import Skipped, Video
+from pseudolabel.runs.folder import RunFolder
+from pseudolabel.videos.opening import VideoSkippedError, hash_content
+
+
+class DoneVideos:
+    """The videos whose rows are in committed parts.
+
+    A video is done if its content, as it was listed, is what it was then. Where size and
+    modification time (or the ETag) say otherwise, a hash of the file's ends decides: a file that
+    was copied or touched is still the same video.
+
+    Args:
+        folder: The run.
+        retry_skipped: Whether videos that only have skipped rows count as not done.
+    """
+
+    def __init__(self, folder: RunFolder, *, retry_skipped: bool = False) -> None:
+        self._listed: dict[str, str] = {}
+        self._content_hash: dict[str, str] = {}
+        for part in folder.parts():
+            if not retry_skipped:
+                skipped = folder.skipped(part, ["video_id", "listed"]).to_pydict()
+                self._listed.update(zip(skipped["video_id"], skipped["listed"], strict=True))
+            clips = folder.clips(part, ["video_id", "listed", "content_hash"]).to_pydict()
+            self._listed.update(zip(clips["video_id"], clips["listed"], strict=True))
+            self._content_hash.update(zip(clips["video_id"], clips["content_hash"], strict=True))
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    def __contains__(self, video: Video | Skipped) -> bool:
+        listed = self._listed.get(video.video_id)
+        if listed is None:
+            return False
+        if listed == video.listed:
+            return True
+        known = self._content_hash.get(video.video_id)
+        return bool(known) and known == _content_hash(video.source)
+
+    def left_of(self, videos: Iterator[Video | Skipped]) -> Iterator[Video | Skipped]:
+        """Those of `videos` that are not done."""
+        return (video for video in videos if video not in self)
+
+
+def _content_hash(source: str) -> str:
+    try:
+        return hash_content(source)
+    except VideoSkippedError:
+        return ""  # decoding it will say what is wrong
+
+
+def check_same_options(path: str, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to go on with other options than the run was made with.
+
+    Raises:
+        RunError: Naming every option that differs, with both values.
+    """
+    names = [*made_with, *(name for name in asked if name not in made_with)]
+    differing = [
+        f"{name} was {made_with.get(name)!r}, now {asked.get(name)!r}"
+        for name in names
+        if made_with.get(name) != asked.get(name)
+    ]
+    if differing:
+        raise RunError(
+            f"{path}: this run was made with other options: {'; '.join(differing)}",
+            hint="repeat the options it was made with, or choose another --out",
+        )

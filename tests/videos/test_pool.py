@@ -1,0 +1,214 @@
+"""Decode workers: real processes, killed and stopped with real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pseudolabel.records import Frame, FrameSize, Skipped, SkipReason, Video
+from pseudolabel.videos.decode import VideoOpened
+from pseudolabel.videos.messages import VideoFinished
+from pseudolabel.videos.options import ClipOptions, FrameOptions
+from pseudolabel.videos.pool import DecodePool, Event
+from video_factory import make_video, read_number
+
+CLIPS = ClipOptions(length_s=0.4, min_clip_s=0.0)
+SIZE = FrameSize(96, 64)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
+    """Five videos of 2 s: five clips each."""
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(5):
+        make_video(folder / f"{number}.mp4", seconds=2)
+    return [Video(path.name, str(path)) for path in sorted(folder.iterdir())]
+
+
+@pytest.fixture
+def pool() -> Iterator[Callable[..., DecodePool]]:
+    """Starts pools, and closes them."""
+    started: list[DecodePool] = []
+
+    def start(
+        videos: Iterable[Video | Skipped],
+        *,
+        workers: int = 1,
+        frames_ahead: int = 4,
+        timeout_s: float = 60,
+    ) -> DecodePool:
+        started.append(
+            DecodePool(
+                iter(videos),
+                clips=CLIPS,
+                frames=FrameOptions(snap="exact"),
+                size=SIZE,
+                workers=workers,
+                frames_ahead=frames_ahead,
+                timeout_s=timeout_s,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def kill(pool: DecodePool, number: int) -> None:
+    os.kill(pool._workers[0].process.pid, number)
+
+
+def numbers(events: Iterable[tuple[Video, Event]]) -> set[tuple[str, int, int]]:
+    return {
+        (video.video_id, event.clip_index, read_number(event.pixels))
+        for video, event in events
+        if isinstance(event, Frame)
+    }
+
+
+def expected(videos: Iterable[Video]) -> set[tuple[str, int, int]]:
+    return {(video.video_id, clip, 10 * clip + 5) for video in videos for clip in range(5)}
+
+
+@pytest.mark.parametrize(("workers", "frames_ahead"), [(1, 1), (2, 4), (3, 100)])
+def test_every_frame_of_every_video_comes_once(
+    pool: Callable[..., DecodePool], videos: list[Video], workers: int, frames_ahead: int
+) -> None:
+    events = list(pool(videos, workers=workers, frames_ahead=frames_ahead))
+    assert numbers(events) == expected(videos)
+    for kind, count in ((Frame, 25), (VideoOpened, 5), (VideoFinished, 5)):
+        assert sum(isinstance(event, kind) for _, event in events) == count
+
+
+def test_events_of_a_video_come_in_order(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    kinds = [type(event) for video, event in pool(videos, workers=2) if video == videos[2]]
+    assert kinds == [VideoOpened, *[Frame] * 5, VideoFinished]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_killed_worker_costs_nothing_the_first_time(
+    pool: Callable[..., DecodePool], videos: list[Video], number: int
+) -> None:
+    running = pool(videos)
+    events: list[tuple[Video, Event]] = []
+    for event in running:
+        if sum(isinstance(e, Frame) for _, e in events) == 7:
+            kill(running, number)
+            number = 0  # signal 0 only asks whether the process is there
+        events.append(event)
+    assert numbers(events) == expected(videos)
+    assert all(e.failure is None for _, e in events if isinstance(e, VideoFinished))
+
+
+def test_a_video_that_kills_its_worker_twice_is_skipped_and_the_rest_go_on(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    running = pool(videos, frames_ahead=2)
+    events: list[tuple[Video, Event]] = []
+    for video, event in running:
+        # With two slots, the worker cannot be further than this video when its first frame comes.
+        if video == videos[1] and isinstance(event, Frame) and event.clip_index == 0:
+            kill(running, signal.SIGKILL)
+        events.append((video, event))
+    (failure,) = [e.failure for _, e in events if isinstance(e, VideoFinished) and e.failure]
+    assert failure.video_id == videos[1].video_id
+    assert failure.reason is SkipReason.DECODER_CRASHED
+    assert "signal 9" in failure.detail
+    others = [video for video in videos if video != videos[1]]
+    assert expected(others) <= numbers(events)
+
+
+def test_a_worker_that_hangs_is_replaced(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    running = pool(videos, frames_ahead=2, timeout_s=1)
+    events: list[tuple[Video, Event]] = []
+    stopped = False
+    for video, event in running:
+        if video == videos[0] and isinstance(event, Frame) and not stopped:
+            kill(running, signal.SIGSTOP)
+            stopped = True
+        events.append((video, event))
+    (failure,) = [e.failure for _, e in events if isinstance(e, VideoFinished) and e.failure]
+    assert failure.video_id == videos[0].video_id
+    assert failure.reason is SkipReason.DECODER_TIMEOUT
+    assert expected(videos[1:]) <= numbers(events)
+
+
+def test_a_slow_consumer_is_not_taken_for_a_hang(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    # The worker waits for its slots throughout; the limit is far shorter than that wait.
+    running = pool(videos, frames_ahead=2, timeout_s=0.3)
+    consumer = iter(running)
+    events = [next(consumer) for _ in range(2)]
+    signal.sigtimedwait([], 1.0)
+    events += consumer
+    assert numbers(events) == expected(videos)
+
+
+def test_bad_files_among_good_ones(
+    pool: Callable[..., DecodePool], videos: list[Video], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video\n" * 100)
+    bad = [
+        Video("empty", str(tmp_path / "empty.mp4")),
+        Video("text", str(tmp_path / "text.mp4")),
+        Video("gone", str(tmp_path / "gone.mp4")),
+    ]
+    events = list(pool([bad[0], videos[0], bad[1], bad[2], videos[1]], workers=2))
+    failures = {
+        video.video_id: event.failure.reason
+        for video, event in events
+        if isinstance(event, VideoFinished) and event.failure
+    }
+    assert failures == {
+        "empty": SkipReason.EMPTY_FILE,
+        "text": SkipReason.NOT_A_VIDEO,
+        "gone": SkipReason.NOT_FOUND,
+    }
+    assert numbers(events) == expected(videos[:2])
+
+
+def test_what_could_not_be_listed_is_passed_on(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    lost = Skipped("lost", "/lost.mp4", "list", SkipReason.NOT_FOUND, "not there")
+    events = list(pool([videos[0], lost]))
+    assert [event for video, event in events if video.video_id == "lost"] == [lost]
+    assert numbers(events) == expected(videos[:1])
+
+
+def test_an_error_while_listing_reaches_the_consumer(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    def listing() -> Iterator[Video]:
+        yield videos[0]
+        raise OSError("the list broke off")
+
+    with pytest.raises(OSError, match="broke off"):
+        list(pool(listing()))
+
+
+def test_closing_early_leaves_no_process(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    running = pool(videos, workers=2)
+    pids = [worker.process.pid for worker in running._workers]
+    next(iter(running))
+    running.close()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_no_videos_is_no_events(pool: Callable[..., DecodePool]) -> None:
+    assert list(pool([])) == []
