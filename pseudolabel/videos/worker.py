@@ -22,6 +22,8 @@ from pseudolabel.records import Frame, Skipped, Video
 from pseudolabel.videos.decode import VideoSkippedError, read_video
 from pseudolabel.videos.messages import FrameInSlot, FreeSlot, Ready, Setup, VideoFinished
 
+NICENESS = 5  # the captioner's process comes first: frames are ready long before it needs them
+
 
 class Inbox:
     """What the parent sends: videos to decode, and slots of shared memory that are free again.
@@ -106,6 +108,7 @@ def main() -> None:
     """Decode the videos that come, until the parent closes the socket."""
     # Ctrl-C reaches the whole process group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
     connection = Connection(int(sys.argv[1]))
     inbox = Inbox(connection)
     try:
