@@ -24,6 +24,7 @@ from pseudolabel.runs.options import RunOptions
 from pseudolabel.runs.pipeline import Timings, caption_events
 from pseudolabel.runs.resume import DoneVideos, check_same_options
 from pseudolabel.runs.writer import RunWriter, VideoRows
+from pseudolabel.videos import scenes
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.pool import DecodePool
 from pseudolabel.videos.sources.listing import list_videos
@@ -96,6 +97,8 @@ def caption_videos(
     """
     clips, frames, run = clips or ClipOptions(), frames or FrameOptions(), run or RunOptions()
     wanted = captioner or CaptionOptions()
+    if clips.mode == "scenes" or clips.mark_cuts:
+        scenes.check_installed("--clips scenes" if clips.mode == "scenes" else "--mark-cuts")
     listed = list_videos(inputs)
     ahead = list(itertools.islice(listed, COUNTED_AHEAD))
     identity = identify(wanted) if isinstance(wanted, CaptionOptions) else wanted.identity
