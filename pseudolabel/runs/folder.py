@@ -98,7 +98,7 @@ class RunFolder:
         return self._read(name, columns)
 
     def rows(self, kind: str = "clips") -> Iterator[pa.Table]:
-        """All current rows, a table a part, oldest part first.
+        """All current rows, a table a part, oldest part first; a run in work may go on meanwhile.
 
         Args:
             kind: "clips" or "skipped".
@@ -106,9 +106,10 @@ class RunFolder:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        newest = self._newest_part()
+        parts = self.parts()
+        newest = self._newest_part(parts)
         read = self.clips if kind == "clips" else self.skipped
-        for part in self.parts():
+        for part in parts:
             table = read(part)
             ids = table["video_id"].unique().to_pylist()
             stale = [video_id for video_id in ids if newest[video_id] != part]
@@ -117,9 +118,9 @@ class RunFolder:
                 table = table.filter(pc.invert(pc.is_in(table["video_id"], value_set=values)))
             yield table
 
-    def _newest_part(self) -> dict[str, int]:
+    def _newest_part(self, parts: Sequence[int]) -> dict[str, int]:
         newest: dict[str, int] = {}
-        for part in self.parts():
+        for part in parts:
             for read in (self.clips, self.skipped):
                 for video_id in read(part, ["video_id"])["video_id"].unique().to_pylist():
                     newest[video_id] = part

@@ -83,6 +83,16 @@ def test_half_a_commit_is_no_commit(tmp_path: Path) -> None:
     assert texts(folder) == {"a": "a text", "c": "a text"}
 
 
+def test_a_run_may_be_read_while_it_is_written(tmp_path: Path) -> None:
+    with RunWriter(str(tmp_path)) as writer:
+        writer.write_manifest({})
+        writer.commit([rows("a")])
+        reading = RunFolder(str(tmp_path)).rows()
+        assert len(next(reading)) == 1
+        writer.commit([rows("b")])
+        assert not list(reading), "what was there when reading began"
+
+
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / "clips-000000.parquet.tmp").write_bytes(b"half")
