@@ -34,6 +34,10 @@ class ReadingCaptioner:
     def frame_size(self) -> FrameSize:
         return FrameSize(96, 64)
 
+    @property
+    def largest_batch(self) -> int:
+        return self.batch_size
+
     def caption(self, frames: Sequence[Frame]) -> list[tuple[Caption, ...] | Refusal]:
         self.batches.append(len(frames))
         return [self._read(read_number(frame.pixels)) for frame in frames]

@@ -45,6 +45,10 @@ class Captioner(Protocol):
     def batch_size(self) -> int:
         """How many frames it would like next; may change between calls."""
 
+    @property
+    def largest_batch(self) -> int:
+        """The most frames it may come to like; decoding ahead is bounded by it."""
+
     def caption(self, frames: Sequence[Frame]) -> list[tuple[Caption, ...] | Refusal]:
         """Caption any number of frames, in order; one `Caption` a sample.
 

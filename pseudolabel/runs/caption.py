@@ -31,7 +31,7 @@ from pseudolabel.videos.sources.listing import list_videos
 
 COMMIT_CLIPS = 5_000  # a part this large is committed at once
 COUNTED_AHEAD = 20_000  # inputs listed before captioning starts, so that progress knows its end
-FRAMES_AHEAD = 512  # decoded frames that may wait; the pool also bounds their bytes
+FRAMES_AHEAD = 64  # decoded frames that may wait, at least; the pool also bounds their bytes
 RECORDED_PACKAGES = ("pseudolabel", "torch", "transformers", "av", "numpy")
 
 
@@ -128,7 +128,7 @@ def caption_videos(
                 frames=frames,
                 size=model.frame_size,
                 workers=run.workers,
-                frames_ahead=max(FRAMES_AHEAD, 2 * model.batch_size),
+                frames_ahead=max(FRAMES_AHEAD, 2 * model.largest_batch),
                 timeout_s=run.video_timeout_s,
             ) as pool:
                 _caption_and_commit(pool, model, writer, tally, run, started_s, on_progress)
