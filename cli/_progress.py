@@ -41,7 +41,7 @@ def progress_bar() -> Iterator[Callable[[Tally], None]]:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("captioning", total=None)
+        task = progress.add_task("loading the captioner", total=None)
         shown_s = 0.0
 
         def show(tally: Tally) -> None:

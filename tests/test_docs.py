@@ -53,6 +53,26 @@ def test_the_examples_run(
         assert "skipped  " not in result.stderr, f"{example}: {result.stderr}"
 
 
+def test_the_readme_shows_what_the_demo_prints(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("demo", "--out", "demo")
+    assert result.exit_code == 0, result.stderr
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"prints\n\n```text\n(.*?)```", readme, re.S)
+    assert without_timings(shown) == without_timings(result.stdout)
+
+
+def without_timings(text: str) -> list[str]:
+    """Lines, with the figures that differ from machine to machine taken out."""
+    timed = ("  speed", "  wall")
+    return [
+        re.sub(r"[\d.]+", "N", line) if line.startswith(timed) else line.rstrip()
+        for line in text.strip().splitlines()
+    ]
+
+
 def test_every_command_has_a_page(app: typer.Typer) -> None:
     assert {page.stem for page in PAGES} == set(get_command(app).commands)  # type: ignore[attr-defined]
 

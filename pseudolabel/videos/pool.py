@@ -262,7 +262,7 @@ class DecodePool:
         if not worker.is_ready and reason is SkipReason.DECODER_CRASHED:
             raise RunError(
                 f"a decode worker does not start (exit status {status})",
-                hint=f"try: {sys.executable} -m pseudolabel.videos.worker",
+                hint=f"try: {sys.executable} -c 'import pseudolabel.videos.worker'",
             )
         if worker.videos:
             video = worker.videos.popleft()
@@ -295,7 +295,8 @@ class DecodePool:
     def _start(self, index: int) -> Worker:
         ours, theirs = socket.socketpair()
         process = subprocess.Popen(
-            [sys.executable, "-m", "pseudolabel.videos.worker", str(theirs.fileno())],
+            # -P: a random.py in the user's current folder is not ours to import.
+            [sys.executable, "-P", "-m", "pseudolabel.videos.worker", str(theirs.fileno())],
             pass_fds=(theirs.fileno(), self._memory_fd),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # stdout carries data

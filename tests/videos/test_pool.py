@@ -210,5 +210,16 @@ def test_closing_early_leaves_no_process(
             os.kill(pid, 0)
 
 
+def test_files_in_the_current_folder_are_not_imported(
+    pool: Callable[..., DecodePool],
+    videos: list[Video],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    assert numbers(pool(videos[:1])) == expected(videos[:1])
+
+
 def test_no_videos_is_no_events(pool: Callable[..., DecodePool]) -> None:
     assert list(pool([])) == []
