@@ -21,6 +21,7 @@ X264 = {
     "threads": "1",
     "sc_threshold": "0",  # keyframes are where the caller wants them, not where x264 does
     "flags": "+bitexact",
+    "x264-params": "cpu-independent=1",  # else a last bit can depend on where memory lies
 }
 
 
@@ -34,8 +35,8 @@ def write_video(
 ) -> int:
     """Write frames as H.264 (yuv420p, BT.601) with the index at the front of the file.
 
-    The same frames give the same bytes on the same build of FFmpeg: one encoder thread, and no
-    clock or version in the file.
+    The same frames give the same bytes on the same build of FFmpeg: one encoder thread, arithmetic
+    that does not depend on the machine, and no clock or version in the file.
 
     Args:
         path: Where to; the name's ending chooses the container, `.mp4` as a rule.
