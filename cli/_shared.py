@@ -18,12 +18,21 @@ from typer.core import TyperGroup
 from pseudolabel.errors import PseudolabelError
 
 INTERRUPTED = 128 + signal.SIGINT
+PIPED_WIDTH = 110
 TERMINATED = 128 + signal.SIGTERM
 
 
 def stderr() -> Console:
     """The console for everything that is not data."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stdout() -> Console:
+    """The console for data; wide enough for a table where there is no terminal to fit into."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    return console
 
 
 def visible(text: str) -> str:

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ._progress import progress_bar
-from ._shared import echo_json, visible
+from ._shared import echo_json, stdout, visible
 from ._summary import summary_lines, summary_object
 
 EXAMPLES = 5
@@ -37,7 +36,7 @@ def demo(
         wrong = [asdict(clip) for clip in result.clips if not clip.is_right]
         echo_json({**summary, "videos_folder": result.videos, "right": right, "wrong": wrong})
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = stdout()
     for line in summary_lines(result.tally, result.run):
         console.print(Text(visible(line)))
     share = f"{right} of {len(result.clips)} clips ({result.accuracy:.1%})"

@@ -6,11 +6,10 @@ import itertools
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ._shared import echo_json, say, visible
+from ._shared import echo_json, say, stdout, visible
 
 ROWS_ON_A_SCREEN = 50
 
@@ -45,7 +44,7 @@ def show(
         return
     most = ROWS_ON_A_SCREEN if limit is None else limit
     rows = list(itertools.islice(found, most or None))
-    Console(highlight=False).print(_skipped_table(rows) if skipped else _clips_table(rows))
+    stdout().print(_skipped_table(rows) if skipped else _clips_table(rows))
     if next(found, None) is not None:
         say(f"the first {most} rows; --limit 0 shows all")
 

@@ -35,10 +35,11 @@ class Inbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._videos: queue.SimpleQueue[Video] = queue.SimpleQueue()
-        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # Last in, first out: slots that were never needed never take memory.
+        self._free: queue.LifoQueue[int] = queue.LifoQueue()
         self._setup: Setup = connection.recv()
         self._memory = mmap.mmap(self._setup.memory_fd, 0)
-        for slot in self._setup.free_slots:
+        for slot in reversed(self._setup.free_slots):
             self._free.put(slot)
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
 
