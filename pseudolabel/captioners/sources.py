@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pseudolabel
 from pseudolabel.captioners.folders import folder_revision
 from pseudolabel.captioners.options import DEFAULT_MODEL
 from pseudolabel.captioners.refusals import NO_HUB_HINT, refuse_pickle
@@ -15,6 +14,7 @@ from pseudolabel.errors import CaptionerError
 
 DEMO = "demo"
 SERVER = "server:"
+DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "captioner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def find_source(text: str) -> ModelSource:
             config.json, or if the Hub cannot be reached and its cache does not have it.
     """
     if text == DEMO:
-        return _in_folder(DEMO, Path(pseudolabel.__file__).parent / "demo" / "captioner")
+        return _in_folder(DEMO, DEMO_FOLDER)
     if Path(text).is_dir():  # first, since a path may hold an @ of its own
         return _in_folder(text, Path(text))
     name, _, revision = text.rpartition("@") if "@" in text else (text, "", "")
