@@ -52,7 +52,7 @@ def run(data: Path, *, quick: bool) -> Report:
         "main process and workers: private memory (RSS less shared pages) at its highest; frames "
         "waiting: the memory that workers and main process share, counted once",
         "the captioner answers at once and loads no model, so that what grows would show; one "
-        "that stalls at first lets frames pile up to the bound of 512 (216 MiB at 384 px)",
+        "that stalls at first lets frames pile up to the bound of 64 (27 MiB at 384 px)",
     ]
     report.add(table)
     return report

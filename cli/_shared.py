@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import tomllib
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -48,6 +49,10 @@ def say(message: str, style: str = "") -> None:
 def echo_json(data: dict[str, Any]) -> None:
     """One object as one line on stdout."""
     typer.echo(json.dumps(data, ensure_ascii=False))
+
+
+# Every option also comes from the environment; saying so at each would double the help.
+option = partial(typer.Option, show_envvar=False)
 
 
 class Terminated(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from pseudolabel.runs.options import RunOptions, usable_cores
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 from ._progress import progress_bar
-from ._shared import echo_json, read_config, say
+from ._shared import echo_json, option, read_config, say
 from ._summary import summary_lines, summary_object
 
 CLIPS, FRAMES = "Clips and frames", "Clips and frames"
@@ -29,110 +29,104 @@ def caption(
             "hf:NAME[:split], URLs.",
         ),
     ],
-    out: Annotated[str, typer.Option(help="The run folder: a path or a URL.")],
+    out: Annotated[str, option(help="The run folder: a path or a URL.")],
     clips: Annotated[
         str,
-        typer.Option(
+        option(
             rich_help_panel=CLIPS,
             help="fixed:SECONDS, whole, scenes[:THRESHOLD], spans or transcript.",
         ),
     ] = "fixed:8",
     min_clip: Annotated[
         float,
-        typer.Option(rich_help_panel=CLIPS, help="A shorter last piece (s) joins the one before."),
+        option(rich_help_panel=CLIPS, help="A shorter last piece (s) joins the one before."),
     ] = 2.0,
     mark_cuts: Annotated[
-        bool, typer.Option("--mark-cuts", rich_help_panel=CLIPS, help="Store cuts inside clips.")
+        bool, option("--mark-cuts", rich_help_panel=CLIPS, help="Store cuts inside clips.")
     ] = False,
     transcripts: Annotated[
         str | None,
-        typer.Option(
+        option(
             rich_help_panel=CLIPS,
             help="Folder of transcripts for --clips transcript; else beside or in the videos.",
         ),
     ] = None,
     frames: Annotated[
-        int, typer.Option(rich_help_panel=FRAMES, help="Frames a clip; 1 is its center.")
+        int, option(rich_help_panel=FRAMES, help="Frames a clip; 1 is its center.")
     ] = 1,
     snap: Annotated[
         str,
-        typer.Option(
-            rich_help_panel=FRAMES, help="keyframe (the nearest in the clip, fast) or exact."
-        ),
+        option(rich_help_panel=FRAMES, help="keyframe (the nearest in the clip, fast) or exact."),
     ] = "keyframe",
     model: Annotated[
         str,
-        typer.Option(
-            rich_help_panel=CAPTIONER, help="NAME_OR_PATH[@revision], server:URL#MODEL, or demo."
+        option(
+            rich_help_panel=CAPTIONER, help="NAME_OR_PATH\\[@revision], server:URL#MODEL, or demo."
         ),
     ] = DEFAULT_MODEL,
     dtype: Annotated[
-        str, typer.Option(rich_help_panel=CAPTIONER, help="auto, float32, bfloat16 or float16.")
+        str, option(rich_help_panel=CAPTIONER, help="auto, float32, bfloat16 or float16.")
     ] = "auto",
     device: Annotated[
-        str, typer.Option(rich_help_panel=CAPTIONER, help="auto, cpu, cuda, cuda:1, mps.")
+        str, option(rich_help_panel=CAPTIONER, help="auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
     batch_size: Annotated[
-        str, typer.Option(rich_help_panel=CAPTIONER, help="Frames at a time, or auto.")
+        str, option(rich_help_panel=CAPTIONER, help="Frames at a time, or auto.")
     ] = "auto",
     trust_remote_code: Annotated[
         bool,
-        typer.Option(
+        option(
             "--trust-remote-code",
             rich_help_panel=CAPTIONER,
             help="Run code that comes with the weights.",
         ),
     ] = False,
     concurrency: Annotated[
-        int, typer.Option(rich_help_panel=CAPTIONER, help="Requests in flight, for a server.")
+        int, option(rich_help_panel=CAPTIONER, help="Requests in flight, for a server.")
     ] = 16,
     timeout: Annotated[
-        float, typer.Option(rich_help_panel=CAPTIONER, help="Of one request to a server, in s.")
+        float, option(rich_help_panel=CAPTIONER, help="Of one request to a server, in s.")
     ] = 120.0,
     prompt: Annotated[
         str | None,
-        typer.Option(rich_help_panel=GENERATION, help="Instead of the model's own prompt."),
+        option(rich_help_panel=GENERATION, help="Instead of the model's own prompt."),
     ] = None,
     max_new_tokens: Annotated[
-        int, typer.Option(rich_help_panel=GENERATION, help="Length limit of a caption.")
+        int, option(rich_help_panel=GENERATION, help="Length limit of a caption.")
     ] = 30,
-    beams: Annotated[
-        int, typer.Option(rich_help_panel=GENERATION, help="Beam search; 1 is greedy.")
-    ] = 1,
+    beams: Annotated[int, option(rich_help_panel=GENERATION, help="Beam search; 1 is greedy.")] = 1,
     samples: Annotated[
-        int, typer.Option(rich_help_panel=GENERATION, help="Texts a frame; above 1 samples.")
+        int, option(rich_help_panel=GENERATION, help="Texts a frame; above 1 samples.")
     ] = 1,
-    top_p: Annotated[float, typer.Option(rich_help_panel=GENERATION, help="When sampling.")] = 0.95,
-    temperature: Annotated[
-        float, typer.Option(rich_help_panel=GENERATION, help="When sampling.")
-    ] = 0.7,
-    seed: Annotated[int, typer.Option(rich_help_panel=GENERATION, help="When sampling.")] = 0,
+    top_p: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.95,
+    temperature: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.7,
+    seed: Annotated[int, option(rich_help_panel=GENERATION, help="When sampling.")] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(rich_help_panel=RUN, help="Decode processes; by default one a core."),
+        option(rich_help_panel=RUN, help="Decode processes; by default one a core."),
     ] = None,
     video_timeout: Annotated[
         float,
-        typer.Option(rich_help_panel=RUN, help="Seconds a decoder may go without a frame."),
+        option(rich_help_panel=RUN, help="Seconds a decoder may go without a frame."),
     ] = 60.0,
     commit_every: Annotated[
-        float, typer.Option(rich_help_panel=RUN, help="Seconds between commits.")
+        float, option(rich_help_panel=RUN, help="Seconds between commits.")
     ] = 30.0,
     retry_skipped: Annotated[
         bool,
-        typer.Option(
+        option(
             "--retry-skipped", rich_help_panel=RUN, help="Try skipped videos of this run again."
         ),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", rich_help_panel=RUN, help="Exit 1 if anything was skipped.")
+        bool, option("--strict", rich_help_panel=RUN, help="Exit 1 if anything was skipped.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=RUN, help="The summary as JSON on stdout.")
+        bool, option("--json", rich_help_panel=RUN, help="The summary as JSON on stdout.")
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(
+        option(
             rich_help_panel=RUN,
             callback=read_config,
             is_eager=True,
@@ -143,6 +137,8 @@ def caption(
     """Caption every clip of every video, into a run folder.
 
     The same command on the same folder goes on where it stopped.
+
+    Options also come from --config, and from PSEUDOLABEL_CAPTION_MODEL and the like.
 
     Example: pseudolabel caption my_videos --out run
     """

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
 from ._progress import progress_bar
-from ._shared import echo_json, stdout, visible
+from ._shared import echo_json, option, stdout, visible
 from ._summary import summary_lines, summary_object
 
 EXAMPLES = 5
 
 
 def demo(
-    out: Annotated[str, typer.Option(help="Folder for the videos and the run.")] = "demo",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    out: Annotated[str, option(help="Folder for the videos and the run.")] = "demo",
+    as_json: Annotated[bool, option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Make a small world of videos, caption it, and compare with the truth.
 

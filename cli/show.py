@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ._shared import echo_json, say, stdout, visible
+from ._shared import echo_json, option, say, stdout, visible
 
 ROWS_ON_A_SCREEN = 50
 
@@ -17,19 +17,19 @@ ROWS_ON_A_SCREEN = 50
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder: a path or a URL.")],
     video: Annotated[
-        str | None, typer.Option(help="Only videos whose id contains this, or matches it (*, ?).")
+        str | None, option(help="Only videos whose id contains this, or matches it (*, ?).")
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="Only clips whose caption contains this, in any case.")
+        str | None, option(help="Only clips whose caption contains this, in any case.")
     ] = None,
     skipped: Annotated[
-        bool, typer.Option("--skipped", help="What was not captioned, and why, instead.")
+        bool, option("--skipped", help="What was not captioned, and why, instead.")
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, help="At most this many rows; 0 is all.", show_default="50 on a table"),
+        option(min=0, help="At most this many rows; 0 is all.", show_default="50 on a table"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show the clips of a run.
 
