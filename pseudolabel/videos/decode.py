@@ -5,9 +5,10 @@ Runs in a decode worker: imports `av` and `numpy`, and nothing that takes long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pseudolabel.records import ClipPlan, Frame, Skipped, SkipReason, Span, Video, VideoInfo
@@ -70,6 +71,7 @@ def read_video(
         yield from _known_to_be_missing(video, info, plan, ending)
         track.discard_others()
         sampler = _Sampler(video, track, beginning, frames, size)
+        sampler.expect(plan.clips)
         for clip in plan.clips:
             yield from sampler.read(clip)
 
@@ -91,6 +93,12 @@ class _Sampler:
         self._keyframes = KeyframeFinder(track, beginning.key_shift)
         self._reader = FrameReader(track, self._keyframes, beginning.pts)
         self._converter = PixelConverter(track.stream, size)
+        self._after_s: dict[float, float] = {}  # the time wanted after each
+
+    def expect(self, clips: Sequence[ClipPlan]) -> None:
+        """Say what will be read, in which order."""
+        wanted_s = [time_s for clip in clips for time_s in clip.wanted_s]
+        self._after_s = dict(pairwise(wanted_s))
 
     def read(self, clip: ClipPlan) -> Iterator[Frame | Skipped]:
         """The clip's frames, or the one `Skipped` that stands for all of them."""
@@ -128,7 +136,8 @@ class _Sampler:
             if found is not None:
                 return found
         low = track.pts_from(span.start_s)
-        return self._reader.exact(wanted, low)
+        after_s = self._after_s.get(part.center_s)
+        return self._reader.exact(wanted, low, None if after_s is None else track.pts_at(after_s))
 
     def _frame(self, clip: ClipPlan, position: int, pts: int, frame: VideoFrame) -> Frame:
         return Frame(

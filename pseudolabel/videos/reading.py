@@ -59,32 +59,49 @@ class FrameReader:
         track.reset_decoder()
         return next(((f.pts, f) for f in frames if f.pts is not None and f.pts == packet.pts), None)
 
-    def exact(self, pts: int, low: int) -> tuple[int, VideoFrame] | None:
+    def exact(self, pts: int, low: int, then: int | None) -> tuple[int, VideoFrame] | None:
         """Decode the frame on screen at `pts`: the last at or before it, or the first of all.
 
         Where that one is broken, the last one before it that decodes, if any from `low` on does.
+
+        Args:
+            pts: When.
+            low: The earliest frame that may stand in.
+            then: What will be asked for next, None: nothing; it changes the speed alone.
         """
         pts = max(pts, self._first_pts)
         if self._track.timing != "pts":
             return self._plainly(pts, self._first_pts)
         if self._run is not None and self._stays_in_run(self._run, pts):
-            found = self._advance(pts)
+            found = self._advance(pts, then)
             if found is not None:
                 return found
         for may_skip in (True, False) if self._may_skip else (False,):
             self._run = self._start_run(pts, may_skip)
-            found = self._advance(pts)
+            found = self._advance(pts, then)
             if found is not None:
                 return found
         return self._plainly(pts, low)
 
-    def _advance(self, pts: int) -> tuple[int, VideoFrame] | None:
+    def _advance(self, pts: int, then: int | None) -> tuple[int, VideoFrame] | None:
         run = self._run
-        frame = None if run is None else run.advance(pts)
-        if run is None or frame is None:
+        if run is None:
+            return None
+        is_last = self._is_left(run, then)
+        frame = run.advance(pts, is_last=is_last)
+        if is_last:
+            self._run = None  # it may be drained, and knows no more of what follows
+        if frame is None:
             return None
         self._longest_gop = max(self._longest_gop, run.target - run.key)
         return run.target, frame
+
+    def _is_left(self, run: _Run, then: int | None) -> bool:
+        """Whether what is asked for next lies after another keyframe, as far as is known."""
+        if then is None:
+            return True
+        key = self._keyframes.indexed_before(then)
+        return key is not None and key != run.key
 
     def _stays_in_run(self, run: _Run, pts: int) -> bool:
         if not run.reaches(pts):
@@ -164,8 +181,12 @@ class _Run:
             return True
         return pts >= self.target and self._is_to_come(self._time_before(pts))
 
-    def advance(self, pts: int) -> VideoFrame | None:
-        """Decode up to the last frame at or before `pts`; None: it does not decode."""
+    def advance(self, pts: int, *, is_last: bool) -> VideoFrame | None:
+        """Decode up to the last frame at or before `pts`; None: it does not decode.
+
+        The last one asked for is had by draining the decoder, which saves the frames that it
+        would have to be given before it lets go of this one.
+        """
         self._look_ahead(pts)
         self._aim(pts)
         if not self._is_to_come(self.target):
@@ -179,6 +200,9 @@ class _Run:
                 break
             since_target += self._ahead[0].pts == self.target or since_target > 0
             self._feed(self._ahead.popleft())
+            if is_last and since_target and not self._frames:
+                self._drain()
+                break
         return self._frames.get(self.target)
 
     def _time_before(self, pts: int) -> int:
