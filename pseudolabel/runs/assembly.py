@@ -61,6 +61,7 @@ class Assembly:
         pending = self._pending.setdefault(video.video_id, _Pending(video))
         if isinstance(event, VideoOpened):
             pending.opened = event
+            pending.skipped.clear()  # of a try whose worker died
         elif isinstance(event, Frame):
             key = (event.clip_index, event.position)
             if key not in pending.frames:

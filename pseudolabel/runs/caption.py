@@ -8,7 +8,7 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.captioners.protocol import Captioner, CaptionerIdentity
 from pseudolabel.captions.consolidate import center
 from pseudolabel.contract import FORMAT_VERSION
+from pseudolabel.records import Skipped, Video
 from pseudolabel.runs.assembly import Assembly
 from pseudolabel.runs.options import RunOptions
 from pseudolabel.runs.pipeline import Timings, caption_events
@@ -109,11 +110,10 @@ def caption_videos(
         if not is_new:
             check_same_options(out, writer.folder.manifest()["options"], options)
         done = DoneVideos(writer.folder, retry_skipped=run.retry_skipped)
-        left = [video for video in ahead if video not in done]
-        tally.already_done = len(ahead) - len(left)
+        left = list(_left(ahead, done, tally))
         if len(ahead) < COUNTED_AHEAD:
             tally.total = len(left)
-        videos = itertools.chain(left, done.left_of(listed))
+        videos = itertools.chain(left, _left(listed, done, tally))
         first = next(videos, None)
         if first is None:
             return tally
@@ -136,6 +136,17 @@ def caption_videos(
             if isinstance(wanted, CaptionOptions):
                 model.close()
     return tally
+
+
+def _left(
+    videos: Iterable[Video | Skipped], done: DoneVideos, tally: Tally
+) -> Iterator[Video | Skipped]:
+    """Those that are not done; the others are counted."""
+    for video in videos:
+        if video in done:
+            tally.already_done += 1
+        else:
+            yield video
 
 
 def _caption_and_commit(

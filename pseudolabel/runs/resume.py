@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pseudolabel.errors import RunError
@@ -34,9 +34,6 @@ class DoneVideos:
             self._listed.update(zip(clips["video_id"], clips["listed"], strict=True))
             self._content_hash.update(zip(clips["video_id"], clips["content_hash"], strict=True))
 
-    def __len__(self) -> int:
-        return len(self._listed)
-
     def __contains__(self, video: Video | Skipped) -> bool:
         listed = self._listed.get(video.video_id)
         if listed is None:
@@ -45,10 +42,6 @@ class DoneVideos:
             return True
         known = self._content_hash.get(video.video_id)
         return bool(known) and known == _content_hash(video.source)
-
-    def left_of(self, videos: Iterator[Video | Skipped]) -> Iterator[Video | Skipped]:
-        """Those of `videos` that are not done."""
-        return (video for video in videos if video not in self)
 
 
 def _content_hash(source: str) -> str:

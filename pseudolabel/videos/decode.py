@@ -70,8 +70,7 @@ def read_video(
         yield VideoOpened(info, plan.clips)
         yield from _known_to_be_missing(video, info, plan, ending)
         track.discard_others()
-        sampler = _Sampler(video, track, beginning, frames, size)
-        sampler.expect(plan.clips)
+        sampler = _Sampler(video, track, beginning, plan.clips, frames, size)
         for clip in plan.clips:
             yield from sampler.read(clip)
 
@@ -84,6 +83,7 @@ class _Sampler:
         video: Video,
         track: Track,
         beginning: Beginning,
+        clips: Sequence[ClipPlan],
         options: FrameOptions,
         size: FrameSize,
     ) -> None:
@@ -93,12 +93,8 @@ class _Sampler:
         self._keyframes = KeyframeFinder(track, beginning.key_shift)
         self._reader = FrameReader(track, self._keyframes, beginning.pts)
         self._converter = PixelConverter(track.stream, size)
-        self._after_s: dict[float, float] = {}  # the time wanted after each
-
-    def expect(self, clips: Sequence[ClipPlan]) -> None:
-        """Say what will be read, in which order."""
         wanted_s = [time_s for clip in clips for time_s in clip.wanted_s]
-        self._after_s = dict(pairwise(wanted_s))
+        self._after_s = dict(pairwise(wanted_s))  # the time wanted after each
 
     def read(self, clip: ClipPlan) -> Iterator[Frame | Skipped]:
         """The clip's frames, or the one `Skipped` that stands for all of them."""

@@ -1,0 +1,50 @@
+"""Frames and captions to videos, also when a decode worker died in between."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pseudolabel.captions.consolidate import center
+from pseudolabel.records import (
+    Caption,
+    ClipPlan,
+    Frame,
+    Skipped,
+    SkipReason,
+    Span,
+    Video,
+    VideoInfo,
+)
+from pseudolabel.runs.assembly import Assembly
+from pseudolabel.videos.decode import VideoOpened
+from pseudolabel.videos.messages import VideoFinished
+
+VIDEO = Video("v", "/v.mp4")
+INFO = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0)
+OPENED = VideoOpened(INFO, (ClipPlan(0, Span(0, 8), (4.0,)),))
+FRAME = Frame("v", 0, 0, 4.0, True, np.zeros((2, 2, 3), np.uint8))
+
+
+def test_what_a_lost_try_said_is_forgotten() -> None:
+    assembly = Assembly(center)
+    assembly.add_event(VIDEO, OPENED)
+    lost = Skipped("v", "/v.mp4", "decode", SkipReason.DECODE_ERROR, "broken", Span(0, 8), 0)
+    assembly.add_event(VIDEO, lost)  # and here its worker dies
+    assembly.add_event(VIDEO, OPENED)
+    assembly.add_event(VIDEO, FRAME)
+    assembly.add_event(VIDEO, VideoFinished(0.0))
+    assert not assembly.take_complete(), "its frame is with the captioner"
+    assembly.add_captions(FRAME, (Caption("a text"),))
+    (rows,) = assembly.take_complete()
+    assert [clip.caption.text for clip in rows.clips] == ["a text"]
+    assert not rows.skipped
+
+
+def test_a_frame_that_comes_twice_is_one() -> None:
+    assembly = Assembly(center)
+    for event in (OPENED, FRAME, OPENED, FRAME, VideoFinished(0.0)):
+        assembly.add_event(VIDEO, event)
+    for _ in range(2):
+        assembly.add_captions(FRAME, (Caption("a text"),))
+    (rows,) = assembly.take_complete()
+    assert len(rows.clips[0].frames) == 1
