@@ -39,17 +39,17 @@ def public_source(source: str) -> str:
 
 
 def load_schema(name: str) -> dict[str, Any]:
-    """A published JSON Schema (draft 2020-12) by name, such as `clip.v1`."""
+    """A published JSON Schema (draft 2020-12) by name, such as `run_clip.v1`."""
     text = (resources.files("pseudolabel_schemas") / f"{name}.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
-def clip_schema() -> pa.Schema:
-    """The Arrow schema of a row of captions: one clip."""
+def caption_type() -> pa.DataType:
+    """The Arrow type of one text that a captioner gave for a frame."""
     import pyarrow as pa
 
-    caption = pa.struct(
+    return pa.struct(
         [
             pa.field("text", pa.string(), nullable=False),
             pa.field("mean_logprob", pa.float32()),
@@ -57,11 +57,18 @@ def clip_schema() -> pa.Schema:
             pa.field("similarity", pa.float32()),
         ]
     )
+
+
+def clip_schema() -> pa.Schema:
+    """The Arrow schema of a row of a run: one captioned clip."""
+    import pyarrow as pa
+
     frame = pa.struct(
         [
             pa.field("time_s", pa.float64(), nullable=False),
             pa.field("is_keyframe", pa.bool_(), nullable=False),
-            pa.field("captions", pa.list_(caption), nullable=False),
+            pa.field("captions", pa.list_(caption_type()), nullable=False),
+            pa.field("perceptual_hash", pa.string()),
         ]
     )
     return pa.schema(
@@ -99,7 +106,7 @@ def clip_schema() -> pa.Schema:
 
 
 def skipped_schema() -> pa.Schema:
-    """The Arrow schema of a row of what has no caption: a video, or one clip of it."""
+    """The Arrow schema of a row of a run: a video, or one clip of it, without a caption."""
     import pyarrow as pa
 
     return pa.schema(
@@ -180,4 +187,5 @@ def _frame_row(frame: FrameCaption) -> Mapping[str, Any]:
             }
             for caption in frame.captions
         ],
+        "perceptual_hash": frame.perceptual_hash,
     }

@@ -185,6 +185,7 @@ class FrameCaption:
     time_s: float
     is_keyframe: bool
     captions: tuple[Caption, ...]
+    perceptual_hash: str | None = None  # 16 hex digits: what the frame looks like
 
     def __post_init__(self) -> None:
         if not self.captions:

@@ -19,7 +19,7 @@ from pseudolabel.records import Skipped, SkipReason
 
 
 @pytest.mark.parametrize(
-    ("schema", "columns"), [("clip.v1", clip_schema()), ("skipped.v1", skipped_schema())]
+    ("schema", "columns"), [("run_clip.v1", clip_schema()), ("run_skipped.v1", skipped_schema())]
 )
 def test_the_published_schema_names_every_column(schema: str, columns: pa.Schema) -> None:
     published = load_schema(schema)
@@ -34,7 +34,7 @@ def test_the_published_schema_names_every_column(schema: str, columns: pa.Schema
 
 
 def test_the_published_schema_has_every_reason() -> None:
-    reasons = load_schema("skipped.v1")["properties"]["reason"]["enum"]
+    reasons = load_schema("run_skipped.v1")["properties"]["reason"]["enum"]
     assert reasons == [reason.value for reason in SkipReason]
 
 

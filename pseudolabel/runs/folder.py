@@ -16,16 +16,20 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pseudolabel.contract import FORMAT_VERSION, skipped_schema
 from pseudolabel.errors import RunError
+from pseudolabel.runs.repeats import repeated_ids
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MANIFEST = "run.json"
+LOCK = ".lock"  # held by the process that writes to a local run
 PART = re.compile(r"clips-(\d{6,})\.parquet")
 
 
@@ -52,6 +56,19 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether there is a run here."""
         return bool(self.fs.exists(self.at(MANIFEST)))
+
+    def is_being_written(self) -> bool:
+        """Whether a process writes to this run; not known of a run that is not local."""
+        import fcntl
+
+        try:
+            with open(self.at(LOCK), "rb") as lock:  # noqa: PTH123 - the words of `fs`
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def manifest(self) -> dict[str, Any]:
         """What `run.json` says.
@@ -103,28 +120,38 @@ class RunFolder:
         Args:
             kind: "clips" or "skipped".
         """
+        parts = self.parts()
+        places = repeated_ids({part: partial(self.video_ids, part) for part in parts})
+        stale: dict[int, list[str]] = defaultdict(list)
+        for video_id, holding in places.items():
+            for part in holding[:-1]:  # the newest one holds
+                stale[part].append(video_id)
+        for part in parts:
+            yield self.rows_of(part, kind, without=stale[part])
+
+    def video_ids(self, part: int, kind: str | None = None) -> list[str]:
+        """The distinct ids of the videos that one part names, in its order.
+
+        Args:
+            part: Its number.
+            kind: "clips" or "skipped"; None: both.
+        """
+        ids: dict[str, None] = {}
+        for name, read in (("clips", self.clips), ("skipped", self.skipped)):
+            if kind in (None, name):
+                ids |= dict.fromkeys(read(part, ["video_id"])["video_id"].unique().to_pylist())
+        return list(ids)
+
+    def rows_of(self, part: int, kind: str, *, without: Sequence[str] = ()) -> pa.Table:
+        """The rows of one part, without those of some videos."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        parts = self.parts()
-        newest = self._newest_part(parts)
-        read = self.clips if kind == "clips" else self.skipped
-        for part in parts:
-            table = read(part)
-            ids = table["video_id"].unique().to_pylist()
-            stale = [video_id for video_id in ids if newest[video_id] != part]
-            if stale:
-                values = pa.array(stale, pa.string())
-                table = table.filter(pc.invert(pc.is_in(table["video_id"], value_set=values)))
-            yield table
-
-    def _newest_part(self, parts: Sequence[int]) -> dict[str, int]:
-        newest: dict[str, int] = {}
-        for part in parts:
-            for read in (self.clips, self.skipped):
-                for video_id in read(part, ["video_id"])["video_id"].unique().to_pylist():
-                    newest[video_id] = part
-        return newest
+        table = self.clips(part) if kind == "clips" else self.skipped(part)
+        if not without:
+            return table
+        left_out = pa.array(without, pa.string())
+        return table.filter(pc.invert(pc.is_in(table["video_id"], value_set=left_out)))
 
     def _read(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa

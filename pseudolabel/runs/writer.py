@@ -15,12 +15,10 @@ from typing import IO, TYPE_CHECKING, Any
 from pseudolabel.contract import clip_row, clip_schema, skipped_row, skipped_schema
 from pseudolabel.errors import RunError
 from pseudolabel.records import ClipCaption, Skipped
-from pseudolabel.runs.folder import MANIFEST, RunFolder
+from pseudolabel.runs.folder import LOCK, MANIFEST, RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)

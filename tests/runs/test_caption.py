@@ -81,9 +81,9 @@ def test_rows_fit_their_published_schema(videos: Path, tmp_path: Path) -> None:
     rows = list(find_rows(str(tmp_path / "run")))
     assert all(len(row["frames"]) == 3 for row in rows)
     for row in rows:
-        jsonschema.validate(row, load_schema("clip.v1"))
+        jsonschema.validate(row, load_schema("run_clip.v1"))
     (skipped,) = find_rows(str(tmp_path / "run"), kind="skipped")
-    jsonschema.validate(skipped, load_schema("skipped.v1"))
+    jsonschema.validate(skipped, load_schema("run_skipped.v1"))
     manifest = json.loads((tmp_path / "run" / "run.json").read_text())
     jsonschema.validate(manifest, load_schema("run.v1"))
 
