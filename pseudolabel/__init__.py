@@ -16,30 +16,50 @@ __all__ = [
     "CaptionOptions",
     "ClipOptions",
     "FrameOptions",
+    "Problem",
     "PseudolabelError",
+    "ReleaseDiff",
+    "ReleaseOptions",
     "RunOptions",
     "Tally",
     "caption_videos",
+    "diff",
+    "export",
     "find_rows",
+    "push",
     "run_demo",
+    "validate",
 ]
 
 _HOMES = {
     "CaptionOptions": "pseudolabel.captioners.options",
     "ClipOptions": "pseudolabel.videos.options",
     "FrameOptions": "pseudolabel.videos.options",
+    "Problem": "pseudolabel.release.validate",
     "PseudolabelError": "pseudolabel.errors",
+    "ReleaseDiff": "pseudolabel.release.comparison.changes",
+    "ReleaseOptions": "pseudolabel.release.options",
     "RunOptions": "pseudolabel.runs.options",
     "Tally": "pseudolabel.runs.caption",
     "caption_videos": "pseudolabel.runs.caption",
+    "diff": "pseudolabel.release.comparison.diff",
+    "export": "pseudolabel.release.export",
     "find_rows": "pseudolabel.runs.show",
+    "push": "pseudolabel.release.push",
     "run_demo": "pseudolabel.demo.run",
+    "validate": "pseudolabel.release.validate",
 }
 
 if TYPE_CHECKING:
     from pseudolabel.captioners.options import CaptionOptions
     from pseudolabel.demo.run import run_demo
     from pseudolabel.errors import PseudolabelError
+    from pseudolabel.release.comparison.changes import ReleaseDiff
+    from pseudolabel.release.comparison.diff import diff
+    from pseudolabel.release.export import export
+    from pseudolabel.release.options import ReleaseOptions
+    from pseudolabel.release.push import push
+    from pseudolabel.release.validate import Problem, validate
     from pseudolabel.runs.caption import Tally, caption_videos
     from pseudolabel.runs.options import RunOptions
     from pseudolabel.runs.show import find_rows

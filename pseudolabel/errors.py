@@ -5,6 +5,8 @@
     ├── OptionError           an option's value, or a pair of options, is not allowed
     ├── CaptionerError        a captioner cannot be found, loaded or reached
     ├── RunError              a run folder cannot be read, written or continued
+    ├── ReleaseError          a release cannot be made, read or trusted
+    ├── HubError              the Hub cannot be reached, refuses, or holds something else
     └── MissingExtraError     a feature needs a package that an extra installs
 
 What goes wrong with a single video is no exception here: it becomes a `Skipped` record.
@@ -40,6 +42,14 @@ class CaptionerError(PseudolabelError):
 
 class RunError(PseudolabelError):
     """A run folder cannot be read, written, or continued with these options."""
+
+
+class ReleaseError(PseudolabelError):
+    """A release cannot be made, read or trusted."""
+
+
+class HubError(PseudolabelError):
+    """The Hub cannot be reached, refuses a request, or holds something else than was sent."""
 
 
 class MissingExtraError(PseudolabelError):

@@ -14,6 +14,7 @@ ROOT = PACKAGE.parent
 ROOMS = (
     "cli",
     "demo",
+    "release",
     "runs",
     "captioners",
     "captions",
@@ -31,10 +32,10 @@ HOMES = {
     "typer": {"cli"},
     "rich": {"cli"},
     "scenedetect": {"videos"},
-    "datasets": {"videos"},
-    "httpx2": {"captioners"},
-    "huggingface_hub": {"captioners"},
-    "pyarrow": {"contract", "runs", "videos"},
+    "datasets": {"release", "videos"},
+    "httpx2": {"captioners", "release"},
+    "huggingface_hub": {"captioners", "release"},
+    "pyarrow": {"contract", "release", "runs", "videos"},
     "torch": {"captioners"},
 }
 

@@ -49,6 +49,18 @@ def numbered_picture(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.repeat(plane[rows[:, None], columns[None, :]][:, :, None], 3, axis=2)
 
 
+def moving_picture(number: int) -> NDArray[np.uint8]:
+    """Noise that moves, in front of noise that moves the other way: uint8 RGB `(64, 96, 3)`.
+
+    Where a decoder takes another picture for a reference, the pixels tell.
+    """
+    noise = np.random.default_rng(7).integers(0, 256, (2, 24, 40, 3), np.uint8)
+    behind, before = np.repeat(np.repeat(noise, 4, axis=1), 4, axis=2)
+    picture: NDArray[np.uint8] = np.roll(behind, (number, 3 * number // 2), (0, 1))[:64, :96].copy()
+    picture[20:44] = np.roll(before, -2 * number, 1)[20:44, :96]
+    return picture
+
+
 def read_number(pixels: NDArray[np.uint8]) -> int:
     """The number in a picture of uint8 RGB `(H, W, 3)`; ValueError where there is none."""
     height, width = pixels.shape[:2]

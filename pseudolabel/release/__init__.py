@@ -1,0 +1,1 @@
+"""Releases: a versioned dataset made of runs, checked, compared and pushed to the Hub."""

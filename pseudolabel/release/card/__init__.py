@@ -1,0 +1,1 @@
+"""The dataset card: its values, its text, its figures."""

@@ -1,0 +1,69 @@
+"""What a release is to be: frozen options, checked before anything is read."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from pseudolabel.errors import OptionError
+from pseudolabel.release.card.vocabulary import check_license, is_language
+from pseudolabel.release.filters import Filter
+from pseudolabel.release.splits import parse_splits
+from pseudolabel.release.version import Version
+from pseudolabel.release.writing.shards import parse_size
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOptions:
+    """How runs become a release.
+
+    Raises:
+        OptionError: If a value is not allowed.
+    """
+
+    version: str  # MAJOR.MINOR.PATCH
+    license: str  # of the captions, as the Hub spells it
+    name: str | None = None  # such as USER/REPO; None: the folder's
+    split: str = "train=1"  # shares of the videos
+    where: tuple[str, ...] = ()  # a clip stays where all hold; see `filters`
+    prefer: Literal["newest"] | None = None  # for videos that several runs captioned
+    previous: str | None = None  # the release that this one follows
+    language: tuple[str, ...] = ("en",)  # of the captions
+    max_shard_size: str = "500MB"
+    with_frames: bool = False  # an `image` column
+    web_dataset: bool = False  # tars of .json beside .jpg
+    card_template: str | None = None  # a Jinja template for the card's text
+    date: str | None = None  # YYYY-MM-DD; None: SOURCE_DATE_EPOCH, or today
+    workers: int = 2  # decode workers, for frames
+
+    def __post_init__(self) -> None:
+        Version.parse(self.version)
+        check_license(self.license)
+        for code in self.language:
+            if not is_language(code):
+                raise OptionError(
+                    f"--language {code}: not a language code", hint="ISO 639, such as en"
+                )
+        parse_splits(self.split)
+        parse_size(self.max_shard_size)
+        for where in self.where:
+            Filter(where)
+        if self.prefer not in (None, "newest"):
+            raise OptionError(f"--prefer {self.prefer}: unknown", hint="--prefer newest")
+        self.created_at()
+
+    def created_at(self) -> str:
+        """The release's date, YYYY-MM-DD."""
+        if self.date is None:
+            epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible-builds.org
+            now = datetime.datetime.now(datetime.UTC)
+            when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now
+            return when.date().isoformat()
+        try:
+            return datetime.date.fromisoformat(self.date).isoformat()
+        except ValueError:
+            raise OptionError(
+                f"--date {self.date}: not a date", hint="YYYY-MM-DD, such as 2026-01-31"
+            ) from None

@@ -1,0 +1,143 @@
+"""The runs that a release is made of, and which of them each video's rows come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pseudolabel.errors import ReleaseError
+from pseudolabel.release.manifest import SourceRun
+from pseudolabel.runs.folder import MANIFEST, RunFolder
+from pseudolabel.runs.repeats import repeated_ids
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Place = tuple[int, int]  # a run, and a part of it
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """Rows of one run, as they stand in it."""
+
+    run: SourceRun
+    rows: pa.Table
+
+
+class Sources:
+    """Several runs, read as one.
+
+    A video's rows come from one run: the one that has clips of it, and where several have, the
+    newest, if that is preferred. Within a run the newest part counts.
+
+    Args:
+        paths: Run folders.
+        prefer: What to do with a video that several runs have clips of; None: refuse.
+
+    Raises:
+        RunError: If one is no run folder.
+        ReleaseError: If a run is still being written, is given twice, or has a video in common
+            with another one and nothing is preferred.
+    """
+
+    def __init__(self, paths: Sequence[str], *, prefer: Literal["newest"] | None = None) -> None:
+        self._folders = [RunFolder(path) for path in paths]
+        self.runs = [_describe(folder) for folder in self._folders]
+        known: dict[str, str] = {}
+        for folder, run in zip(self._folders, self.runs, strict=True):
+            if folder.is_being_written():
+                raise ReleaseError(
+                    f"{folder.path}: is still being written",
+                    hint="export it when pseudolabel caption has ended",
+                )
+            if run.run in known:
+                raise ReleaseError(f"{folder.path}: is the same run as {known[run.run]}")
+            known[run.run] = folder.path
+        self._places = [
+            (at, part) for at, folder in enumerate(self._folders) for part in folder.parts()
+        ]
+        self.replaced_videos = 0
+        self._left_out = self._settle(prefer)
+
+    def batches(self, kind: Literal["clips", "skipped"], rows: int) -> Iterator[RunRows]:
+        """All rows that count, run by run in the order given, part by part.
+
+        Args:
+            kind: Clips, or what was skipped.
+            rows: Parts are joined until there are so many, so that small parts cost little.
+        """
+        import pyarrow as pa
+
+        waiting: list[pa.Table] = []
+        run: int | None = None
+        for at, part in self._places:
+            if waiting and (at != run or sum(map(len, waiting)) >= rows):
+                yield RunRows(self.runs[run or 0], pa.concat_tables(waiting).combine_chunks())
+                waiting = []
+            run = at
+            without = self._left_out[at, part]
+            waiting.append(self._folders[at].rows_of(part, kind, without=without))
+        if waiting:
+            yield RunRows(self.runs[run or 0], pa.concat_tables(waiting).combine_chunks())
+
+    def _settle(self, prefer: str | None) -> dict[Place, list[str]]:
+        """The videos whose rows in a part do not count, by place."""
+        read = {(at, part): partial(self._folders[at].video_ids, part) for at, part in self._places}
+        left_out: dict[Place, list[str]] = defaultdict(list)
+        with_clips: dict[Place, set[str]] = {}
+        for video_id, places in repeated_ids(read).items():
+            newest = {at: (at, part) for at, part in places}  # of each run
+            holding = list(newest.values())
+            if len(holding) > 1:
+                holding = self._holding(video_id, holding, with_clips, prefer)
+            for place in places:
+                if place != holding[0]:
+                    left_out[place].append(video_id)
+        return left_out
+
+    def _holding(
+        self,
+        video_id: str,
+        places: list[Place],
+        with_clips: dict[Place, set[str]],
+        prefer: str | None,
+    ) -> list[Place]:
+        """Where the rows of a video that several runs name come from; one place."""
+        for at, part in places:
+            if (at, part) not in with_clips:
+                with_clips[at, part] = set(self._folders[at].video_ids(part, "clips"))
+        captioned = [place for place in places if video_id in with_clips[place]]
+        if len(captioned) > 1 and prefer is None:
+            one, other = (self._folders[at].path for at, _ in captioned[:2])
+            raise ReleaseError(
+                f"video {video_id!r} has clips in {one} and in {other}",
+                hint="--prefer newest takes the newer run's; or caption with ids from a table",
+            )
+        self.replaced_videos += len(captioned) > 1
+        newest_first = sorted(
+            captioned or places, key=lambda p: (self.runs[p[0]].created_at, p[0]), reverse=True
+        )
+        return newest_first[:1]
+
+
+def _describe(folder: RunFolder) -> SourceRun:
+    manifest = folder.manifest()
+    captioner: dict[str, Any] = dict(manifest["captioner"])
+    if str(captioner["revision"]).startswith("sha256:"):
+        # A local folder: its name and its hash say which weights; its path is nobody's business.
+        captioner["model"] = PurePath(captioner["model"]).name or "local"
+    return SourceRun(
+        run=hashlib.sha256(folder.fs.cat_file(folder.at(MANIFEST))).hexdigest()[:16],
+        created_at=manifest["created_at"],
+        captioner=captioner,
+        options={**manifest["options"], "--model": captioner["model"]},
+        fingerprint=manifest["fingerprint"],
+        versions=manifest["versions"],
+        clips=0,
+        skipped=0,
+    )

@@ -1,0 +1,441 @@
+"""From runs to a release folder that others can load."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import datasets
+import jsonschema
+import pandas as pd
+import polars
+import pyarrow.parquet as pq
+import pytest
+
+from pseudolabel.contract import load_schema
+from pseudolabel.errors import OptionError, PseudolabelError, ReleaseError
+from pseudolabel.release.export import export
+from pseudolabel.release.manifest import CHANGELOG, MANIFEST, Manifest, read_manifest
+from pseudolabel.release.options import ReleaseOptions
+from pseudolabel.release.splits import parse_splits, split_of
+from pseudolabel.release.validate import validate_folder
+from pseudolabel.runs.writer import RunWriter
+from run_factory import skipped_video, video_rows, write_run
+
+SPLIT = "train=0.7,validation=0.3"
+
+
+def make(runs: str | list[str], out: Path, **options: Any) -> Manifest:
+    defaults = {"version": "1.0.0", "license": "cc-by-4.0", "date": "2026-02-03"}
+    listed = [runs] if isinstance(runs, str) else runs
+    return export(listed, str(out), ReleaseOptions(**{**defaults, **options}))
+
+
+def rows(release: Path, config: str, split: str = "*") -> list[dict[str, Any]]:
+    files = sorted((release / "data" / config).glob(f"{split}-*.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def checksums(release: Path) -> dict[str, str]:
+    return {file.path: file.sha256 for file in read_manifest(release).files}
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+
+
+def test_rows_of_a_run_become_rows_of_a_release(run: str, tmp_path: Path) -> None:
+    manifest = make(run, tmp_path / "release")
+    clips = rows(tmp_path / "release", "clips")
+    assert [(c["video_id"], c["clip_index"], c["caption"]) for c in clips] == [
+        (f"v{i:02}.mp4", j, f"a {what} {i}")
+        for i in range(30)
+        for j, what in enumerate(("cat", "dog"))
+    ]
+    assert manifest.clips == 60
+    assert {c["model"] for c in clips} == {"org/captioner"}
+    assert {c["run"] for c in clips} == {manifest.runs[0].run}
+    frames = rows(tmp_path / "release", "frames")
+    assert [f["captions"][0]["text"] for f in frames] == [c["caption"] for c in clips]
+    (skipped,) = rows(tmp_path / "release", "skipped")
+    assert (skipped["video_id"], skipped["reason"]) == ("lost.mp4", "no_frames")
+    assert validate_folder(tmp_path / "release") == []
+
+
+def test_frames_and_samples_are_kept(tmp_path: Path) -> None:
+    videos = [
+        video_rows("one.mp4", ("a cat",)),
+        video_rows("many.mp4", (("a cat", "the cat"), ("a dog", "the dog")), frames=3),
+    ]
+    make(write_run(tmp_path / "run", videos), tmp_path / "release")
+    clips = rows(tmp_path / "release", "clips")
+    assert [c["samples"] for c in clips] == [
+        None,
+        ["a cat", "the cat"] * 3,
+        ["a dog", "the dog"] * 3,
+    ]
+    assert [c["chosen_frame"] for c in clips] == [0, 1, 1]
+    frames = rows(tmp_path / "release", "frames")
+    keys = [(f["video_id"], f["clip_index"], f["frame_index"]) for f in frames]
+    assert keys == [("one.mp4", 0, 0), *(("many.mp4", c, f) for c in (0, 1) for f in (0, 1, 2))]
+    assert [len(f["captions"]) for f in frames] == [1, 2, 2, 2, 2, 2, 2]
+    assert validate_folder(tmp_path / "release") == []
+
+
+def test_rows_and_manifest_fit_their_published_schemas(run: str, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    make(run, release, split=SPLIT, where=("not contains(caption, 'dog 3')",))
+    for config, schema in (("clips", "clip.v1"), ("frames", "frame.v1"), ("skipped", "skipped.v1")):
+        for row in rows(release, config):
+            jsonschema.validate(row, load_schema(schema))
+    jsonschema.validate(json.loads((release / MANIFEST).read_text()), load_schema("release.v1"))
+
+
+def test_datasets_pandas_and_polars_read_it(run: str, tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    make(run, release, split=SPLIT)
+    loaded = datasets.load_dataset(str(release))
+    assert {split: len(loaded[split]) for split in loaded} == {
+        split: counts.rows for split, counts in read_manifest(release).configs["clips"].items()
+    }
+    for split in ("train", "validation"):
+        expected = rows(release, "clips", split)
+        assert list(loaded[split]) == expected
+        files = release / "data" / "clips"
+        from_pandas = pd.concat(pd.read_parquet(f) for f in sorted(files.glob(f"{split}-*")))
+        assert from_pandas["caption"].tolist() == [row["caption"] for row in expected]
+        frame = polars.read_parquet(files / f"{split}-*.parquet")
+        assert frame["caption"].to_list() == [row["caption"] for row in expected]
+    frames = datasets.load_dataset(str(release), "frames", split="train")
+    assert frames[0]["captions"][0]["text"].startswith("a ")
+    streamed = datasets.load_dataset(str(release), "clips", split="train", streaming=True)
+    assert next(iter(streamed)) == rows(release, "clips", "train")[0]
+    with pytest.raises(ValueError, match="train"):  # `datasets` has no splits without rows,
+        datasets.load_dataset(str(release), "skipped", split="train")  # so none is promised
+    assert len(datasets.load_dataset(str(release), "skipped", split="validation")) == 1
+
+
+def test_the_same_run_gives_the_same_bytes(run: str, tmp_path: Path) -> None:
+    make(run, tmp_path / "one", split=SPLIT, name="x")
+    make(run, tmp_path / "two", split=SPLIT, name="x")
+    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*"))
+    assert len(files) == 12
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_bytes_do_not_depend_on_the_sizes_of_parts(tmp_path: Path) -> None:
+    videos = [video_rows(f"v{i}.mp4", (f"a cat {i}",)) for i in range(8)]
+    make(write_run(tmp_path / "one", videos), tmp_path / "release1")
+    make(write_run(tmp_path / "two", videos[:3], videos[3:]), tmp_path / "release2")
+    first, second = (checksums(tmp_path / name) for name in ("release1", "release2"))
+    data = [path for path in first if path.startswith("data/")]
+    assert [first[path] for path in data] == [second[path] for path in data]
+
+
+def test_splits_are_by_video_and_none_moves_when_videos_are_added(tmp_path: Path) -> None:
+    few = [video_rows(f"v{i}.mp4", ("a", "b", "c")) for i in range(40)]
+    more = [video_rows(f"w{i}.mp4", ("a", "b", "c")) for i in range(40)]
+    make(write_run(tmp_path / "few", few), tmp_path / "small", split=SPLIT)
+    make(write_run(tmp_path / "more", more, few), tmp_path / "large", split=SPLIT)
+    shares = parse_splits(SPLIT)
+    for split in shares:
+        small = {row["video_id"] for row in rows(tmp_path / "small", "clips", split)}
+        large = {row["video_id"] for row in rows(tmp_path / "large", "clips", split)}
+        assert small <= large
+        assert {split_of(video_id, shares) for video_id in large} == {split}
+        assert len(large) > 0.15 * 80  # no split is a trickle
+    assert len(rows(tmp_path / "large", "clips")) == 240
+
+
+def test_shards_are_as_large_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pseudolabel.release.export.ROWS_PER_GROUP", 200)
+    texts = [os.urandom(400).hex() for _ in range(3000)]
+    videos = [video_rows(f"v{i}.mp4", texts[i * 10 : i * 10 + 10]) for i in range(300)]
+    make(write_run(tmp_path / "run", videos), tmp_path / "release", max_shard_size="300KB")
+    files = [f for f in read_manifest(tmp_path / "release").files if "data/clips" in f.path]
+    assert len(files) > 4
+    assert all(file.bytes <= 330_000 for file in files)
+    assert [f.path for f in files] == [
+        f"data/clips/train-{i:05d}-of-{len(files):05d}.parquet" for i in range(len(files))
+    ]
+    assert [row["caption"] for row in rows(tmp_path / "release", "clips")] == texts
+    assert validate_folder(tmp_path / "release") == []
+
+
+def test_parquet_is_as_the_hub_likes_it(run: str, tmp_path: Path) -> None:
+    make(run, tmp_path / "release")
+    file = pq.ParquetFile(tmp_path / "release" / "data/clips/train-00000-of-00001.parquet")
+    column = file.metadata.row_group(0).column(0)
+    assert column.compression == "ZSTD"
+    assert column.has_column_index and column.has_offset_index
+    features = datasets.Features.from_arrow_schema(file.schema_arrow)
+    assert features["flags"] == datasets.List(datasets.Value("string"))
+
+
+def test_filters_say_what_they_left_out(tmp_path: Path) -> None:
+    videos = [
+        video_rows("a.mp4", ("a red cat", "dog")),
+        video_rows("b.mp4", ("a blue dog runs", "a"), logprob=None),
+    ]
+    release = tmp_path / "release"
+    where = ("words > 1", "mean_logprob > -1")
+    manifest = make(write_run(tmp_path / "run", videos), release, where=where)
+    assert [(f.where, f.removed, f.unknown) for f in manifest.filters] == [
+        ("words > 1", 2, 0),
+        ("mean_logprob > -1", 1, 1),
+    ]
+    assert [c["caption"] for c in rows(release, "clips")] == ["a red cat"]
+    assert len(rows(release, "frames")) == 1
+    left_out = [(s["video_id"], s["clip_index"], s["detail"]) for s in rows(release, "skipped")]
+    assert left_out == [
+        ("a.mp4", 1, "--where words > 1"),
+        ("b.mp4", 1, "--where words > 1"),
+        ("b.mp4", 0, "--where mean_logprob > -1"),
+    ]
+    assert {s["reason"] for s in rows(release, "skipped")} == {"filtered"}
+
+
+def test_nothing_of_this_disk_is_published(tmp_path: Path) -> None:
+    """Neither folders of videos nor of models; a source on the web becomes the url."""
+    lost = skipped_video("sub/lost.mp4", "/home/me/videos/sub/lost.mp4: no such file")
+    videos = [
+        video_rows("sub/a.mp4", ("a cat",)),
+        video_rows("b.mp4", ("a dog",), source="https://me:word@host/b.mp4?token=1"),
+        video_rows("sub/lost.mp4", (), skipped=[lost]),
+    ]
+    captioner = {"model": "/home/me/models/blip", "revision": "sha256:abcd"}
+    made = write_run(
+        tmp_path / "run", videos, captioner=captioner, options={"--model": "/home/me/models/blip"}
+    )
+    make(made, tmp_path / "release")
+    clips = {row["video_id"]: row for row in rows(tmp_path / "release", "clips")}
+    assert clips["b.mp4"]["url"] == "https://host/b.mp4"
+    assert clips["sub/a.mp4"]["url"] is None
+    assert clips["b.mp4"]["model"] == "blip"
+    (skipped,) = rows(tmp_path / "release", "skipped")
+    assert skipped["detail"] == "sub/lost.mp4: no such file"
+    for path in (tmp_path / "release").rglob("*.*"):
+        data = path.read_bytes()
+        if path.suffix == ".parquet":
+            data = repr(pq.read_table(path).to_pylist()).encode()
+        assert b"/home/me" not in data, path
+        assert str(tmp_path).encode() not in data, path
+
+
+def test_runs_merge(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "one", [video_rows("a.mp4")], captioner={"model": "org/one"})
+    two = write_run(tmp_path / "two", [video_rows("b.mp4")], captioner={"model": "org/two"})
+    manifest = make([one, two], tmp_path / "release")
+    models = {row["video_id"]: row["model"] for row in rows(tmp_path / "release", "clips")}
+    assert models == {"a.mp4": "org/one", "b.mp4": "org/two"}
+    assert [(r.captioner["model"], r.clips) for r in manifest.runs] == [
+        ("org/one", 2),
+        ("org/two", 2),
+    ]
+
+
+def test_the_same_clip_twice_needs_a_word(tmp_path: Path) -> None:
+    shared, only = video_rows("a.mp4", ("old",)), video_rows("b.mp4", ("kept",))
+    old = write_run(tmp_path / "old", [shared, only])
+    new = write_run(
+        tmp_path / "new",
+        [video_rows("a.mp4", ("new", "er"))],
+        created_at="2026-05-01T00:00:00+00:00",
+    )
+    for order in ([old, new], [new, old]):
+        with pytest.raises(ReleaseError, match=r"'a.mp4' has clips in .*old.*new|new.*old"):
+            make(order, tmp_path / "release")
+        assert not (tmp_path / "release").exists()
+    for at, order in enumerate(([old, new], [new, old])):
+        manifest = make(order, tmp_path / f"release{at}", prefer="newest")
+        captions = {c["caption"] for c in rows(tmp_path / f"release{at}", "clips")}
+        assert captions == {"new", "er", "kept"}
+        assert manifest.merge.replaced_videos == 1
+
+
+def test_a_run_that_captioned_a_video_wins_over_one_that_could_not(tmp_path: Path) -> None:
+    lost = video_rows("a.mp4", (), skipped=[skipped_video("a.mp4")])
+    failed = write_run(tmp_path / "failed", [lost], created_at="2026-05-01T00:00:00+00:00")
+    worked = write_run(tmp_path / "worked", [video_rows("a.mp4")])
+    manifest = make([failed, worked], tmp_path / "release")
+    assert (manifest.clips, manifest.configs["skipped"]["train"].rows) == (2, 0)
+
+
+def test_rows_of_an_older_part_do_not_come_back(tmp_path: Path) -> None:
+    made = write_run(
+        tmp_path / "run", [video_rows("a.mp4", ("old",))], [video_rows("a.mp4", ("new",))]
+    )
+    make(made, tmp_path / "release")
+    assert [row["caption"] for row in rows(tmp_path / "release", "clips")] == ["new"]
+
+
+HOSTILE = [
+    "say \"cheese\", 'twice'",
+    "two\nlines\r\nand a\ttab",
+    "a 🐈‍⬛ and a 👩🏽‍🚀",
+    "\u202eright to left\u202c \u200f",
+    "---\nlicense: mit\n---",
+    "<script>alert(1)</script> & <img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }} {% raw %}",
+    "```\n# heading\n```",
+    "![x](http://x) [y](javascript:alert(1))",
+    "\x00\x1b[31mred\x07",
+    "=cmd|' /C calc'!A0",
+]
+
+
+def test_captions_come_back_identical_and_are_inert_in_the_card(tmp_path: Path) -> None:
+    for at, text in enumerate(HOSTILE):
+        made = write_run(tmp_path / f"run{at}", [video_rows("a.mp4", (text, *HOSTILE))])
+        release = tmp_path / f"release{at}"
+        make(made, release)
+        assert [row["caption"] for row in rows(release, "clips")] == [text, *HOSTILE]
+        card = (release / "README.md").read_text(encoding="utf-8")
+        assert "<script" not in card and "<img" not in card and "\x1b" not in card
+        assert "\u202e" not in card
+        assert validate_folder(release) == []
+    assert datasets.load_dataset(str(release), split="train")["caption"][:] == [text, *HOSTILE]
+
+
+# -- what it refuses ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"version": "1.0"}, "--version '1.0' is not a version"),
+        ({"version": "01.0.0"}, "not a version"),
+        ({"license": "cc-by-4"}, "--license 'cc-by-4'"),
+        ({"split": "train=0.5"}, "add up to 0.5"),
+        ({"split": "train=0.5,train=0.5"}, "'train' cannot name a split"),
+        ({"split": "../x=1"}, "cannot name a split"),
+        ({"split": "train=x"}, "is not a share"),
+        ({"split": "train=1.5,test=-0.5"}, "is not above 0"),
+        ({"where": ("nope > 1",)}, "no column 'nope'"),
+        ({"prefer": "oldest"}, "--prefer oldest"),
+        ({"max_shard_size": "5"}, "--max-shard-size 5"),
+        ({"max_shard_size": "1KB"}, "--max-shard-size 1KB"),
+        ({"date": "yesterday"}, "--date yesterday"),
+        ({"language": ("klingon",)}, "--language klingon"),
+        ({"card_template": "/no/such/file"}, "--card-template /no/such/file"),
+        ({"previous": "/no/such/release"}, "not a release"),
+        ({"where": ("words > 99",)}, "no clip is left"),
+    ],
+)
+def test_a_wrong_option_leaves_nothing_behind(
+    run: str, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(PseudolabelError, match=told) as caught:
+        make(run, tmp_path / "out" / "release", **options)
+    assert caught.value.hint
+    assert not list(tmp_path.glob("out/*")) + list(tmp_path.glob("out/.*"))
+
+
+def test_a_release_never_changes(run: str, tmp_path: Path) -> None:
+    make(run, tmp_path / "release")
+    before = checksums(tmp_path / "release")
+    with pytest.raises(ReleaseError, match="is there already"):
+        make(run, tmp_path / "release", version="2.0.0")
+    assert checksums(tmp_path / "release") == before
+
+
+def test_a_run_that_is_being_written_is_refused(run: str, tmp_path: Path) -> None:
+    with RunWriter(run), pytest.raises(ReleaseError, match="is still being written"):
+        make(run, tmp_path / "release")
+    make(run, tmp_path / "release")
+
+
+def test_a_row_that_breaks_the_schema_stops_it(tmp_path: Path) -> None:
+    made = write_run(tmp_path / "run", [video_rows("a.mp4"), video_rows("b.mp4")])
+    part = next(Path(made).glob("clips-*.parquet"))
+    table = pq.read_table(part)
+    ends = table["end_s"].to_pylist()
+    ends[2] = -1.0
+    broken = table.set_column(3, table.schema.field("end_s"), [ends])
+    pq.write_table(broken, part)
+    with pytest.raises(ReleaseError, match=r"video 'b.mp4', clip 0: clip 0..-1 s"):
+        make(made, tmp_path / "release")
+    assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize("config", ["clips", "frames"])
+def test_a_full_disk_leaves_nothing_half_written(
+    run: str, tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the middle of a shard, as the operating system says it."""
+    from pseudolabel.release.writing import shards
+
+    write = shards.HashingFile.write
+
+    def until_full(file: shards.HashingFile, data: bytes) -> int:
+        if config in str(file._file.name) and file.bytes > 100:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, data)
+
+    monkeypatch.setattr(shards.HashingFile, "write", until_full)
+    with pytest.raises(ReleaseError, match="no space left") as caught:
+        make(run, tmp_path / "out" / "release")
+    assert "make room" in str(caught.value.hint)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_killed_export_leaves_no_release_and_the_next_one_makes_it(
+    run: str, tmp_path: Path
+) -> None:
+    """Killed while it writes, by a real SIGKILL."""
+    program = (
+        "import os, signal, sys\n"
+        "from pseudolabel.release import export as e\n"
+        "e.render_card = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "o = e.ReleaseOptions(version='1.0.0', license='cc-by-4.0')\n"
+        "e.export([sys.argv[1]], sys.argv[2], o)\n"
+    )
+    out = tmp_path / "out" / "release"
+    killed = subprocess.run([sys.executable, "-c", program, run, str(out)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not out.exists() and len(list(out.parent.iterdir())) == 1
+    make(run, out)
+    assert list(out.parent.iterdir()) == [out]
+    assert validate_folder(out) == []
+
+
+# -- what follows a release -----------------------------------------------------------------------
+
+
+def test_the_next_version_says_what_changed(tmp_path: Path) -> None:
+    few = [video_rows("a.mp4", ("a cat", "a dog"))]
+    more = [*few, video_rows("b.mp4", ("a cow",))]
+    make(write_run(tmp_path / "run1", few), tmp_path / "one")
+    run2 = write_run(tmp_path / "run2", more)
+    with pytest.raises(OptionError, match=r"1\.0\.1"):
+        make(run2, tmp_path / "two", version="1.0.1", previous=str(tmp_path / "one"))
+    with pytest.raises(OptionError, match=r"0\.9\.0"):
+        make(run2, tmp_path / "two", version="0.9.0", previous=str(tmp_path / "one"))
+    assert not (tmp_path / "two").exists()
+    manifest = make(run2, tmp_path / "two", version="1.1.0", previous=str(tmp_path / "one"))
+    assert manifest.previous is not None and manifest.previous.version == "1.0.0"
+    text = (tmp_path / "two" / CHANGELOG).read_text(encoding="utf-8")
+    assert text.index("## [1.1.0] - 2026-02-03") < text.index("## [1.0.0] - 2026-02-03")
+    assert "1 clip" in text
+    assert validate_folder(tmp_path / "two") == []
+
+
+def test_a_template_of_ones_own_writes_the_card(run: str, tmp_path: Path) -> None:
+    template = tmp_path / "card.jinja"
+    template.write_text(
+        "# Mine {{ manifest.version }}\n\n{{ manifest.clips }} clips under {{ manifest.license }}\n"
+    )
+    make(run, tmp_path / "release", card_template=str(template))
+    card = (tmp_path / "release" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: cc-by-4.0\n")
+    assert card.endswith("# Mine 1.0.0\n\n60 clips under cc-by-4.0\n")
+    assert validate_folder(tmp_path / "release") == []
