@@ -26,6 +26,23 @@ REFRESH_S = 0.2
 
 
 @contextmanager
+def counting_bar(what: str) -> Iterator[Callable[[int], None]]:
+    """Gives the function that shows how many were counted so far; there is no known end."""
+    console = stderr()
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(what)
+        yield lambda count: progress.update(task, completed=count)
+
+
+@contextmanager
 def progress_bar() -> Iterator[Callable[[Tally], None]]:
     """Gives the function that moves the bar."""
     console = stderr()

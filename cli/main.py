@@ -11,7 +11,11 @@ from pseudolabel import __version__
 from ._shared import Commands
 from .caption import caption
 from .demo import demo
+from .diff import diff
+from .export import export
+from .push import push
 from .show import show
+from .validate import validate
 
 app = typer.Typer(
     cls=Commands,
@@ -41,4 +45,8 @@ def main(
 
 app.command()(caption)
 app.command()(show)
+app.command()(export)
+app.command()(validate)
+app.command()(diff)
+app.command()(push)
 app.command()(demo)
