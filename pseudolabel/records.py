@@ -231,8 +231,17 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word of a transcript, and when it was said."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptSegment:
     """What was said, and when."""
 
     span: Span
     text: str
+    words: tuple[TimedWord, ...] | None = None  # where the transcript has times of words

@@ -14,6 +14,7 @@ ROOT = PACKAGE.parent
 ROOMS = (
     "cli",
     "demo",
+    "evaluation",
     "release",
     "runs",
     "captioners",
@@ -27,6 +28,8 @@ ROOMS = (
 
 # Each outside library has one home.
 HOMES = {
+    "faster_whisper": {"speech"},
+    "pycocoevalcap": {"evaluation"},
     "av": {"videos"},
     "transformers": {"captioners"},
     "typer": {"cli"},
@@ -35,7 +38,7 @@ HOMES = {
     "datasets": {"release", "videos"},
     "httpx2": {"captioners", "release"},
     "huggingface_hub": {"captioners", "release"},
-    "pyarrow": {"contract", "release", "runs", "videos"},
+    "pyarrow": {"contract", "evaluation", "release", "runs", "videos"},
     "torch": {"captioners"},
 }
 

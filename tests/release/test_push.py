@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 import pytest
 
-from loopback_hub import UPLOAD_WARNING, LoopbackHub, client_environment, skip_waits, use_hub
+from loopback_hub import UPLOAD_WARNING, Limits, LoopbackHub, client_environment, skip_waits, use_hub
 from pseudolabel.errors import HubError, OptionError, ReleaseError
 from pseudolabel.release import push as push_module
 from pseudolabel.release.comparison.diff import diff
@@ -284,6 +284,7 @@ def test_many_files_go_to_a_branch_and_reach_main_by_one_commit(
 ) -> None:
     monkeypatch.setattr(push_module, "FILES_A_COMMIT", 4)
     many = release_of(tmp_path / "many", 10, split=MANY)
+    hub.limits = Limits(page_entries=3)
     count = len(local_files(many))
     assert count > 12
     hub.fail("POST", "/commit/", 503)

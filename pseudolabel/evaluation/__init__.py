@@ -1,0 +1,1 @@
+"""How good captions are: against transcripts, against references, on a page."""
