@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pseudolabel.videos.h264 import HeaderReader
+from pseudolabel.videos.references import Reference, References
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,7 @@ class FrameReader:
         self._run: _Run | None = None
         self._longest_gop = track.ticks(1.0)
         self._may_skip = track.codec in _EXACT_WITHOUT_NONREF and not track.is_interlaced
+        self._references = _references(track) if self._may_skip else None
 
     def keyframe(self, pts: int) -> tuple[int, VideoFrame] | None:
         """Decode the keyframe at `pts`, and nothing else; None: it is not there, or broken."""
@@ -123,7 +127,8 @@ class FrameReader:
                 if packet.pts is None:
                     return None
                 if packet.is_keyframe and packet.pts <= pts:
-                    return _Run(track, packets, packet, may_skip)
+                    references = self._references if may_skip else None
+                    return _Run(track, packets, packet, may_skip, references)
                 if packet.dts is not None and packet.dts > pts:
                     break
             if pts - back < self._first_pts:
@@ -152,15 +157,21 @@ class _Run:
     """Decoding forward from one keyframe, with a look at the packets ahead.
 
     What is looked for is known from the packets' times, so frames that no other frame needs are
-    decoded only if they are the one.
+    decoded only if they are the one; and with `references` those that only such frames need.
     """
 
     def __init__(
-        self, track: Track, packets: Iterator[VideoPacket], key: VideoPacket, may_skip: bool
+        self,
+        track: Track,
+        packets: Iterator[VideoPacket],
+        key: VideoPacket,
+        may_skip: bool,
+        references: References | None,
     ) -> None:
         self._track = track
         self._packets = packets
         self._may_skip = may_skip
+        self._references = references
         self._frames: dict[int, VideoFrame] = {}  # decoded, at or after the target
         self._latest_dts: int | None = None
         self._ended = False
@@ -170,7 +181,9 @@ class _Run:
         assert key.pts is not None
         self._track.reset_decoder()
         self._frames.clear()
-        self._ahead: deque[VideoPacket] = deque([key])  # read, not decoded
+        if self._references:
+            self._references.restart()
+        self._ahead = deque([self._with_reference(key, key.pts)])  # read, not decoded
         self._times = [key.pts]  # of every packet since the key, sorted
         self.key = self.target = key.pts
         self._passed = key.pts - 1  # the latest time that may have been skipped
@@ -198,8 +211,8 @@ class _Run:
             if since_target > _WINDOW or (not self._ahead and not self._read()):
                 self._drain()
                 break
-            since_target += self._ahead[0].pts == self.target or since_target > 0
-            self._feed(self._ahead.popleft())
+            since_target += self._ahead[0][0].pts == self.target or since_target > 0
+            self._feed(is_last)
             if is_last and since_target and not self._frames:
                 self._drain()
                 break
@@ -218,12 +231,12 @@ class _Run:
     def _look_ahead(self, pts: int) -> None:
         """Read packets until none that follows can be shown at or before `pts`."""
         while (self._latest_dts is None or self._latest_dts <= pts) and self._read():
-            newest = self._ahead[-1]
+            newest = self._ahead[-1][0]
             if newest.is_keyframe and newest.pts is not None and self.key < newest.pts <= pts:
                 self._start_at(newest)  # what was before it is needed no more
             elif len(self._ahead) > _WINDOW:
                 self._aim(pts)
-                self._feed(self._ahead.popleft())
+                self._feed(is_last=False)
 
     def _read(self) -> bool:
         packet = None if self._ended else next(self._packets, None)
@@ -232,16 +245,29 @@ class _Run:
             return False
         if packet.dts is not None:
             self._latest_dts = packet.dts
-        self._ahead.append(packet)
+        self._ahead.append(self._with_reference(packet, packet.pts))
         insort(self._times, packet.pts)
         return True
 
-    def _feed(self, packet: VideoPacket) -> None:
+    def _with_reference(
+        self, packet: VideoPacket, pts: int
+    ) -> tuple[VideoPacket, Reference | None]:
+        if self._references is None or self._references.is_over:
+            return packet, None
+        # New parameter sets beside a packet are as if it could not be understood.
+        data = b"" if packet.has_sidedata("new_extradata") else bytes(packet)
+        return packet, self._references.read(data, pts)
+
+    def _feed(self, is_last: bool) -> None:
+        packet, reference = self._ahead.popleft()
         assert packet.pts is not None
         may_skip = self._may_skip and packet.pts != self.target
         self._track.context.skip_frame = "NONREF" if may_skip else "DEFAULT"
         if may_skip:
             self._passed = max(self._passed, packet.pts)
+        if self._references and reference and may_skip:
+            data = self._references.stand_in(reference, self.target, is_last=is_last)
+            packet = _with_data(packet, data) if data else packet
         self._keep(self._track.decode(packet))
 
     def _drain(self) -> None:
@@ -257,6 +283,26 @@ class _Run:
             # Frames shown before the key that they follow lack their references.
             if frame.pts is not None and frame.pts >= self.target:
                 self._frames[frame.pts] = frame
+
+
+def _with_data(packet: VideoPacket, data: bytes) -> VideoPacket:
+    """Another packet for the time of one."""
+    import av
+
+    other: Any = av.Packet(data)
+    other.time_base, other.pts, other.dts = packet.time_base, packet.pts, packet.dts
+    return other  # type: ignore[no-any-return]
+
+
+def _references(track: Track) -> References | None:
+    """What follows the track's references; None: it is of a kind that is not understood."""
+    extradata = track.context.extradata
+    if track.codec != "h264" or not extradata:
+        return None
+    try:
+        return References(HeaderReader(extradata))
+    except ValueError:
+        return None
 
 
 def _last_until(
