@@ -1,0 +1,98 @@
+"""What `compare` finds, and how it is written: records with intervals, and their JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pseudolabel.evaluation.agreement import OFFSETS_S, OffsetSearch
+from pseudolabel.evaluation.intervals import Difference, Estimate
+
+SCHEMA_VERSION = 1
+Group = Literal["coverage", "agreement", "groundedness", "references", "ratings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure, of the captions and of what was said, with 95 % intervals."""
+
+    name: str
+    group: Group
+    label: str  # for a person
+    caption: Estimate | None = None
+    transcript: Estimate | None = None
+    both: Estimate | None = None  # where it is a figure of the two together
+    difference: Difference | None = None  # captions less transcripts
+    is_share: bool = False  # shown in percent
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which transcripts there were for the videos."""
+
+    videos_with: int
+    missing: tuple[str, ...]  # videos without a transcript
+    unused: tuple[str, ...]  # transcripts of no video here
+    unreadable: tuple[tuple[str, str], ...]  # files, and why
+    dropped: int  # cues that could not be used
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Captions beside what was said during the same clips."""
+
+    source: str
+    clips: int
+    videos: int
+    found: Found
+    measures: tuple[Measure, ...]
+    offsets: OffsetSearch | None
+    options: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict, repr=False)  # one value a clip
+
+    def measure(self, name: str) -> Measure:
+        """The measure of a name."""
+        return next(measure for measure in self.measures if measure.name == name)
+
+    def to_json(self) -> str:
+        """As `compare.json` holds it: `schemas/compare.v1.json` says what each field means."""
+        data = {
+            "schema_version": SCHEMA_VERSION,
+            "source": self.source,
+            "clips": self.clips,
+            "videos": self.videos,
+            "transcripts": asdict(self.found),
+            "measures": [asdict(measure) for measure in self.measures],
+            "offsets": _offsets(self.offsets),
+            "options": dict(self.options),
+            "warnings": list(self.warnings),
+        }
+        return json.dumps(_without_nan(data), indent=2, ensure_ascii=False) + "\n"
+
+
+def _offsets(search: OffsetSearch | None) -> dict[str, Any] | None:
+    if search is None:
+        return None
+    return {
+        "offsets_s": [int(offset) for offset in OFFSETS_S],
+        "shares": [asdict(share) for share in search.shares],
+        "best_s": asdict(search.best_s),
+        "gain": asdict(search.gain),
+        "chance": search.chance,
+        "timing": {name: asdict(share) for name, share in search.timing.items()},
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what is not known is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return value

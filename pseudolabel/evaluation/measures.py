@@ -1,0 +1,152 @@
+"""The measures of a comparison, from columns of texts and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pseudolabel.evaluation.agreement import Overlap
+from pseudolabel.evaluation.comparison import Group, Measure
+from pseudolabel.evaluation.diversity import diversities, self_bleu
+from pseudolabel.evaluation.grounding import Likeness
+from pseudolabel.evaluation.intervals import (
+    Estimate,
+    Floats,
+    Videos,
+    from_rounds,
+    interval,
+    paired,
+    ratios,
+)
+from pseudolabel.evaluation.words import Tokens
+
+Both = tuple[Sequence[str], Sequence[str]]  # the captions, and what was said
+
+_DIVERSITY = {
+    "vocabulary": ("distinct words", False),
+    "distinct_1": ("distinct words over words", True),
+    "distinct_2": ("distinct pairs of words over pairs", True),
+    "duplicates": ("texts that stand there more than once", True),
+}
+
+
+def coverage(texts: Both, tokens: tuple[Tokens, Tokens], videos: Videos) -> Iterator[Measure]:
+    """How much text there is, and how rich it is."""
+    one = np.ones(len(texts[0]))
+    has = [np.array([bool(t.strip()) for t in side], float) for side in texts]
+    count = [side.counts.astype(float) for side in tokens]
+    yield means(
+        "with_text", "coverage", "clips with any text", has[0], has[1], one, videos, is_share=True
+    )
+    yield means("words", "coverage", "words a clip", count[0], count[1], one, videos)
+    found = [diversities(t, n, videos) for t, n in zip(texts, tokens, strict=True)]
+    for name, (label, is_share) in _DIVERSITY.items():
+        first, second = (side[name] for side in found)
+        yield Measure(
+            name,
+            "coverage",
+            label,
+            caption=interval(first.value, first.rounds),
+            transcript=interval(second.value, second.rounds),
+            difference=from_rounds(first.value - second.value, first.rounds - second.rounds),
+            is_share=is_share,
+        )
+    yield Measure(
+        "self_bleu",
+        "coverage",
+        "likeness to each other (self-BLEU-4)",
+        caption=_mean_of_sample(self_bleu(tokens[0])),
+        transcript=_mean_of_sample(self_bleu(tokens[1])),
+    )
+
+
+def agreement(common: Overlap, has_speech: NDArray[np.bool_], videos: Videos) -> Iterator[Measure]:
+    """Content words in common, over the clips in which something is said."""
+    said = has_speech.astype(float)
+    shared = common.common * said
+    tops = np.stack([shared, (shared > 0) * said, common.jaccard * said], axis=1)
+    bottoms = np.stack([common.of_first * said, said, said], axis=1)
+    labels = (
+        ("words_said", "content words of the caption that are said in the clip"),
+        ("any_word_said", "clips in which at least one is said"),
+        ("jaccard", "content words in common over those in either"),
+    )
+    for (name, label), found in zip(labels, ratios(videos, tops, bottoms), strict=True):
+        yield Measure(name, "agreement", label, both=found, is_share=True)
+
+
+def semantic(similarity: Floats, chance: Floats, videos: Videos) -> Iterator[Measure]:
+    """Likeness of meaning of the two texts of a clip, and of texts of two videos."""
+    for name, label, values in (
+        ("semantic", "likeness of meaning of caption and speech", similarity),
+        ("semantic_chance", "the same, with speech of another video", chance),
+    ):
+        known = np.isfinite(values).astype(float)
+        (found,) = ratios(videos, np.nan_to_num(values)[:, None], known[:, None])
+        yield Measure(name, "agreement", label, both=found)
+
+
+def groundedness(caption: Likeness, said: Likeness, videos: Videos) -> Iterator[Measure]:
+    """Likeness with the clip's own frames, over the clips that have both texts."""
+    has_both = np.isfinite(caption.similarity) & np.isfinite(said.similarity)
+    both = has_both.astype(float)
+    group: Group = "groundedness"
+
+    def beside(name: str, label: str, one: Floats, other: Floats, *, share: bool) -> Measure:
+        first, second = (np.where(has_both, values, 0.0) for values in (one, other))
+        return means(name, group, label, first, second, both, videos, is_share=share)
+
+    yield beside(
+        "similarity", "likeness with the frames", caption.similarity, said.similarity, share=False
+    )
+    wins = np.where(has_both, caption.similarity > said.similarity, False).astype(float)
+    yield beside("wins", "clips where it is the likelier", wins, both - wins, share=True)
+    yield beside(
+        "above_chance",
+        "clips where it is above 95 % of chance",
+        caption.above_chance,
+        said.above_chance,
+        share=True,
+    )
+    yield beside(
+        "percentile",
+        "percentile of chance, mean",
+        caption.percentile,
+        said.percentile,
+        share=False,
+    )
+
+
+def means(
+    name: str,
+    group: Group,
+    label: str,
+    first: Floats,
+    second: Floats,
+    per: Floats,
+    videos: Videos,
+    *,
+    is_share: bool = False,
+) -> Measure:
+    """A mean of both sides over the same clips, with their paired difference."""
+    one, other = ratios(videos, np.stack([first, second], axis=1), np.stack([per, per], axis=1))
+    return Measure(
+        name,
+        group,
+        label,
+        caption=one,
+        transcript=other,
+        difference=paired(videos, first, second, per),
+        is_share=is_share,
+    )
+
+
+def _mean_of_sample(values: Floats) -> Estimate | None:
+    """A mean over a sample, by drawing texts of the sample."""
+    if len(values) < 2:
+        return None
+    random = np.random.default_rng(0)
+    drawn = values[random.integers(0, len(values), (1_000, len(values)))].mean(axis=1)
+    return interval(float(values.mean()), drawn)

@@ -1,0 +1,60 @@
+"""Vocabulary, distinct n-grams, duplicates, self-BLEU: counted, and with honest spreads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pseudolabel.evaluation.diversity import diversities, self_bleu
+from pseudolabel.evaluation.intervals import Videos
+from pseudolabel.evaluation.words import tokens
+
+
+def found(texts: list[str], video: list[int] | None = None) -> dict[str, float]:
+    videos = Videos(np.array(video if video is not None else range(len(texts)), np.int64))
+    return {name: d.value for name, d in diversities(texts, tokens(texts), videos).items()}
+
+
+def test_counts() -> None:
+    values = found(["a cat sat", "a cat ran", "", "a cat sat"])
+    assert values["vocabulary"] == 4
+    assert values["distinct_1"] == pytest.approx(4 / 9)
+    assert values["distinct_2"] == pytest.approx(3 / 6)  # pairs never cross texts
+    assert values["duplicates"] == pytest.approx(2 / 3)
+
+
+def test_no_words_at_all() -> None:
+    values = found(["", ""])
+    assert values["vocabulary"] == 0
+    assert math.isnan(values["distinct_1"]) and math.isnan(values["duplicates"])
+
+
+def test_one_video_has_no_spread() -> None:
+    texts = ["a cat", "a dog"]
+    for figure in diversities(texts, tokens(texts), Videos(np.zeros(2, np.int64))).values():
+        assert np.isnan(figure.rounds).all()
+
+
+def test_the_spread_lies_around_the_figure() -> None:
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"w{w}" for w in random.zipf(1.5, 8)) for _ in range(200)]
+    for name, figure in diversities(texts, tokens(texts), Videos(np.arange(200))).items():
+        assert figure.rounds.mean() == pytest.approx(figure.value), name
+        assert figure.rounds.std() > 0 or name == "duplicates"
+
+
+def test_self_bleu_is_one_for_texts_all_alike_and_low_for_texts_all_different() -> None:
+    alike = self_bleu(tokens(["a red cat sits on a mat"] * 10))
+    assert alike.tolist() == pytest.approx([1.0] * 10)
+    different = self_bleu(tokens([f"{i}a {i}b {i}c {i}d {i}e" for i in range(10)]))
+    assert different.max() == 0.0
+    assert len(self_bleu(tokens(["only one", ""]))) == 0
+
+
+def test_self_bleu_counts_each_text_against_the_others_only() -> None:
+    values = self_bleu(tokens(["a a a a", "a b c d"]))
+    # "a" stands once in the other text: one of four words, no pair; smoothed from pairs on.
+    expected = (1 / 4 * (0 + 1) / (3 + 1) * (0 + 1) / (2 + 1) * (0 + 1) / (1 + 1)) ** 0.25
+    assert values.min() == pytest.approx(expected)
