@@ -69,7 +69,7 @@ def noise_frame(seed: int, *, height: int = 48, width: int = 64, time_s: float =
     return Frame("video", seed, 0, time_s or float(seed), True, pixels)
 
 
-def _word_tokenizer() -> Any:
+def word_tokenizer() -> Any:
     """BERT's kind, with an explicit vocabulary: training one is not deterministic."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
     words = sorted({word for text in TEXTS for word in text.split()})
@@ -94,7 +94,7 @@ def _word_tokenizer() -> Any:
     )
 
 
-def _byte_tokenizer(special: Sequence[str], **settings: Any) -> Any:
+def byte_tokenizer(special: Sequence[str], **settings: Any) -> Any:
     """GPT-2's kind; `special` come first in the vocabulary."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -110,7 +110,7 @@ def _byte_tokenizer(special: Sequence[str], **settings: Any) -> Any:
     return hf.PreTrainedTokenizerFast(tokenizer_object=inner, **settings)
 
 
-def _save(folder: Path, model: Any, *parts: Any) -> None:
+def save(folder: Path, model: Any, *parts: Any) -> None:
     # As initialised, weights are so small that every image gets the same text.
     with torch.no_grad():
         for weights in model.parameters():
@@ -121,7 +121,7 @@ def _save(folder: Path, model: Any, *parts: Any) -> None:
 
 
 def _blip(folder: Path) -> None:
-    tokenizer = _word_tokenizer()
+    tokenizer = word_tokenizer()
     ids = tokenizer.convert_tokens_to_ids
     config = hf.BlipConfig(
         text_config={
@@ -141,11 +141,11 @@ def _blip(folder: Path) -> None:
     )
     pixels = hf.BlipImageProcessorPil(size=SIDE)
     joint = hf.BlipProcessor(image_processor=pixels, tokenizer=tokenizer)
-    _save(folder, hf.BlipForConditionalGeneration(config), joint)
+    save(folder, hf.BlipForConditionalGeneration(config), joint)
 
 
 def _git(folder: Path) -> None:
-    tokenizer = _word_tokenizer()
+    tokenizer = word_tokenizer()
     ids = tokenizer.convert_tokens_to_ids
     config = hf.GitConfig(
         **SMALL,
@@ -158,12 +158,12 @@ def _git(folder: Path) -> None:
     )
     pixels = hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=SIDE)
     joint = hf.GitProcessor(image_processor=pixels, tokenizer=tokenizer)
-    _save(folder, hf.GitForCausalLM(config), joint)
+    save(folder, hf.GitForCausalLM(config), joint)
 
 
 def _blip2(folder: Path) -> None:
     named = {"pad_token": "<pad>", "eos_token": "</s>", "bos_token": "</s>"}
-    tokenizer = _byte_tokenizer(["<pad>", "</s>"], **named)
+    tokenizer = byte_tokenizer(["<pad>", "</s>"], **named)
     pixels = hf.BlipImageProcessorPil(size=SIDE)
     joint = hf.Blip2Processor(image_processor=pixels, tokenizer=tokenizer, num_query_tokens=4)
     text = hf.OPTConfig(
@@ -184,12 +184,12 @@ def _blip2(folder: Path) -> None:
         num_query_tokens=4,
         image_token_index=joint.tokenizer.convert_tokens_to_ids("<image>"),
     )
-    _save(folder, hf.Blip2ForConditionalGeneration(config), joint)
+    save(folder, hf.Blip2ForConditionalGeneration(config), joint)
 
 
 def _vit_gpt2(folder: Path) -> None:
     end = "<|endoftext|>"
-    tokenizer = _byte_tokenizer([end], pad_token=end, eos_token=end, bos_token=end)
+    tokenizer = byte_tokenizer([end], pad_token=end, eos_token=end, bos_token=end)
     config = hf.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
         hf.ViTConfig(**VISION),
         hf.GPT2Config(
@@ -205,12 +205,12 @@ def _vit_gpt2(folder: Path) -> None:
     model = hf.VisionEncoderDecoderModel(config=config)
     for name in ("decoder_start_token_id", "pad_token_id", "eos_token_id"):
         setattr(model.generation_config, name, 0)
-    _save(folder, model, hf.ViTImageProcessorPil(size=SIDE), tokenizer)
+    save(folder, model, hf.ViTImageProcessorPil(size=SIDE), tokenizer)
 
 
 def _save_chat(folder: Path, model: Any, pixels: Any, tokenizer: Any, **settings: Any) -> None:
     """Save the parts as repositories with a video side do: it cannot be built here."""
-    _save(folder, model, pixels, tokenizer)
+    save(folder, model, pixels, tokenizer)
     (folder / "processor_config.json").write_text(json.dumps(settings))
 
 
@@ -222,7 +222,7 @@ def _idefics_like(folder: Path, kind: str) -> None:
         "end_of_utterance_token": end,
         "global_image_token": "<global-img>",
     }
-    tokenizer = _byte_tokenizer(
+    tokenizer = byte_tokenizer(
         ["<|im_start|>", "<|im_end|>", *extra.values()],
         pad_token="<|im_end|>",
         eos_token=end,
@@ -253,14 +253,14 @@ def _idefics_like(folder: Path, kind: str) -> None:
             image_seq_len=4,
             chat_template=tokenizer.chat_template,
         )
-        _save(folder, model, joint)
+        save(folder, model, joint)
     else:
         name = f"{kind}Processor"
         _save_chat(folder, model, pixels, tokenizer, processor_class=name, image_seq_len=4)
 
 
 def _florence2(folder: Path) -> None:
-    tokenizer = _byte_tokenizer(
+    tokenizer = byte_tokenizer(
         ["<s>", "<pad>", "</s>", "<unk>"],
         wraps=True,
         bos_token="<s>",
@@ -303,7 +303,7 @@ def _florence2(folder: Path) -> None:
         "forced_eos_token_id": 2,
     }.items():
         setattr(model.generation_config, name, value)
-    _save(folder, model, joint)
+    save(folder, model, joint)
 
 
 def _qwen_vl(folder: Path, version: str) -> None:
@@ -313,7 +313,7 @@ def _qwen_vl(folder: Path, version: str) -> None:
         "vision_bos_token": "<|vision_start|>",
         "vision_eos_token": "<|vision_end|>",
     }
-    tokenizer = _byte_tokenizer(
+    tokenizer = byte_tokenizer(
         ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *extra.values()],
         pad_token="<|endoftext|>",
         eos_token="<|im_end|>",
@@ -358,7 +358,7 @@ def _qwen_vl(folder: Path, version: str) -> None:
 
 def _paligemma(folder: Path) -> None:
     named = {f"{name}_token": f"<{name}>" for name in ("pad", "eos", "bos", "unk")}
-    tokenizer = _byte_tokenizer([*named.values()], **named)
+    tokenizer = byte_tokenizer([*named.values()], **named)
     pixels = hf.SiglipImageProcessorPil(size=SIDE)
     pixels.image_seq_length = 16
     joint = hf.PaliGemmaProcessor(image_processor=pixels, tokenizer=tokenizer)
@@ -377,7 +377,7 @@ def _paligemma(folder: Path) -> None:
         projection_dim=32,
         image_token_index=joint.image_token_id,
     )
-    _save(folder, hf.PaliGemmaForConditionalGeneration(config), joint)
+    save(folder, hf.PaliGemmaForConditionalGeneration(config), joint)
 
 
 _BUILDERS: dict[str, Callable[[Path], None]] = {

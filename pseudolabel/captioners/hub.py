@@ -42,6 +42,22 @@ def find_on_hub(name: str, revision: str | None, *, is_default: bool) -> tuple[s
     return _commit(config), config
 
 
+def find_extra(name: str, file: str, commit: str) -> Path | None:
+    """A small file that a repository may have beside its model, in the local cache.
+
+    None where it has none; and offline, where the cache has none.
+
+    Raises:
+        CaptionerError: If the Hub cannot be asked, and is not known to be out of reach.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, file, revision=commit)
+    if isinstance(cached, str):
+        return Path(cached)
+    return None if constants.HF_HUB_OFFLINE else _download(name, file, commit, is_default=False)
+
+
 def _commit(path: Path) -> str:
     # The cache lays files out as .../snapshots/COMMIT/FILE.
     return path.parent.name

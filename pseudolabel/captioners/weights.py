@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pseudolabel.captioners.batching import is_out_of_memory
 from pseudolabel.captioners.identity import ModelPlan
+from pseudolabel.captioners.sources import ModelSource
 from pseudolabel.errors import CaptionerError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def load_model(plan: ModelPlan, *, trust_remote_code: bool) -> Any:
@@ -20,21 +24,52 @@ def load_model(plan: ModelPlan, *, trust_remote_code: bool) -> Any:
             fit into memory.
     """
     import transformers
+
+    return load_weights(
+        transformers.AutoModelForImageTextToText,
+        plan.source,
+        plan.device,
+        plan.dtype,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def load_weights(
+    auto_class: Any,
+    source: ModelSource,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    trust_remote_code: bool = False,
+    unused: tuple[str, ...] = (),
+) -> Any:
+    """The model that one of transformers' Auto classes makes of a source, ready to compute.
+
+    Args:
+        auto_class: Such as `AutoModel`.
+        source: Where its files are.
+        device: Where it goes.
+        dtype: The format its weights are cast to.
+        trust_remote_code: Whether code that comes with it may run.
+        unused: Beginnings of names of weights that the caller never uses, and may be missing.
+
+    Raises:
+        CaptionerError: As `load_model`.
+    """
     from safetensors import SafetensorError
 
-    source = plan.source
-    load: Any = transformers.AutoModelForImageTextToText.from_pretrained
     try:
-        model, report = load(
+        model, report = auto_class.from_pretrained(
             source.location,
-            dtype=plan.dtype,
+            dtype=dtype,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
             **source.load_args,
         )
-        _check_complete(source.model, report["missing_keys"])
-        return model.eval().to(plan.device)
+        missing = {name for name in report["missing_keys"] if not name.startswith(unused)}
+        _check_complete(source.model, missing)
+        return model.eval().to(device)
     except (OSError, ValueError, RuntimeError, MemoryError, ImportError, SafetensorError) as error:
         if is_out_of_memory(error):
             raise CaptionerError(
@@ -48,7 +83,7 @@ def load_model(plan: ModelPlan, *, trust_remote_code: bool) -> Any:
         ) from error
 
 
-def _check_complete(model: str, missing: Any) -> None:
+def _check_complete(model: str, missing: set[str]) -> None:
     # transformers fills what a file lacks with random numbers: captions would be made up.
     if missing:
         names = sorted(missing)

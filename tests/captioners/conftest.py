@@ -11,6 +11,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is first imported
 
+import tiny_embedders
 import tiny_models
 from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.captioners.transformers_captioner import TransformersCaptioner
@@ -27,6 +28,19 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyFolder:
     def folder(kind: str) -> Path:
         if kind not in built:
             built[kind] = tiny_models.build(kind, tmp_path_factory.mktemp("tiny") / kind)
+        return built[kind]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> TinyFolder:
+    """The same for scorers and text encoders."""
+    built: dict[str, Path] = {}
+
+    def folder(kind: str) -> Path:
+        if kind not in built:
+            built[kind] = tiny_embedders.build(kind, tmp_path_factory.mktemp("tiny") / kind)
         return built[kind]
 
     return folder
