@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pseudolabel.records import SkipReason
 from pseudolabel.speech.transcription import SAMPLE_RATE_HZ, AudioBlock
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
 
@@ -112,8 +111,10 @@ class _Sound:
     """One pass over the best audio stream of a container."""
 
     def __init__(self, container: InputContainer, block_s: float) -> None:
+        from av.audio.stream import AudioStream
+
         stream = container.streams.best("audio")
-        if stream is None:
+        if not isinstance(stream, AudioStream):
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "no streams"
             raise AudioSkippedError(NO_AUDIO_STREAM, f"no audio stream, only: {kinds}")
         self._container = container
@@ -146,17 +147,17 @@ class _Sound:
         frames, failure = 0, None
         for packet in self._packets():
             try:
-                decoded = packet.decode()
+                decoded = self._stream.decode(packet)
             except (av.FFmpegError, OSError) as error:
                 failure = error
                 continue
             for frame in decoded:
                 frames += 1
-                yield frame  # type: ignore[misc]  # of an audio stream
+                yield frame
         if failure is not None and not frames:
             raise AudioSkippedError(SkipReason.DECODE_ERROR.value, one_line(failure))
 
-    def _packets(self) -> Iterator[av.Packet[AudioStream]]:
+    def _packets(self) -> Iterator[av.Packet[Any]]:
         import av
 
         try:
