@@ -49,7 +49,7 @@ def run(data: Path, *, quick: bool) -> Report:
         "diff, the same rows": ["diff", one, same],
     }
     for name, command in commands.items():
-        taken = [_timed(*command) for _ in range(rounds)]
+        taken = [timed(*command) for _ in range(rounds)]
         report.results[name] = _add(table, name, many, taken)
     export = report.results[f"export_{many}"]
     slowest_s = max(found["median_s"] for name, found in report.results.items() if "diff" in name)
@@ -64,10 +64,11 @@ def run(data: Path, *, quick: bool) -> Report:
 
 def _export(run_folder: Path, out: Path) -> Taken:
     options = ["--version", "1.0.0", "--license", "cc-by-4.0", "--split", SPLIT]
-    return _timed("export", run_folder, "--out", out, *options)
+    return timed("export", run_folder, "--out", out, *options)
 
 
-def _timed(*command: object) -> Taken:
+def timed(*command: object) -> Taken:
+    """Run `pseudolabel` with these arguments."""
     program = Path(sys.executable).with_name("pseudolabel")
     start = time.perf_counter()
     process = subprocess.Popen(

@@ -50,6 +50,8 @@ def demo(
         Text(
             f"\nLook next: the videos in {visible(result.videos)}, and\n"
             f"  pseudolabel show {visible(result.run)}\n"
+            f"  pseudolabel compare {visible(result.run)} "
+            f"--transcripts {visible(result.transcripts)} --scorer demo\n"
             "  pseudolabel caption my_videos --out run"
         )
     )

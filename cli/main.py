@@ -10,11 +10,14 @@ from pseudolabel import __version__
 
 from ._shared import Commands
 from .caption import caption
+from .compare import compare
 from .demo import demo
 from .diff import diff
+from .evaluate import evaluate
 from .export import export
 from .push import push
 from .show import show
+from .transcribe import transcribe
 from .validate import validate
 
 app = typer.Typer(
@@ -49,4 +52,7 @@ app.command()(export)
 app.command()(validate)
 app.command()(diff)
 app.command()(push)
+app.command()(transcribe)
+app.command()(compare)
+app.command()(evaluate)
 app.command()(demo)

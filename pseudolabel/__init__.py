@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 __all__ = [
     "CaptionOptions",
     "ClipOptions",
+    "CompareOptions",
+    "Comparison",
+    "Evaluation",
     "FrameOptions",
     "Problem",
     "PseudolabelError",
@@ -22,18 +25,25 @@ __all__ = [
     "ReleaseOptions",
     "RunOptions",
     "Tally",
+    "TranscribeOptions",
     "caption_videos",
+    "compare",
     "diff",
+    "evaluate",
     "export",
     "find_rows",
     "push",
     "run_demo",
+    "transcribe_videos",
     "validate",
 ]
 
 _HOMES = {
     "CaptionOptions": "pseudolabel.captioners.options",
     "ClipOptions": "pseudolabel.videos.options",
+    "CompareOptions": "pseudolabel.evaluation.compare",
+    "Comparison": "pseudolabel.evaluation.comparison",
+    "Evaluation": "pseudolabel.evaluation.evaluate",
     "FrameOptions": "pseudolabel.videos.options",
     "Problem": "pseudolabel.release.validate",
     "PseudolabelError": "pseudolabel.errors",
@@ -41,12 +51,16 @@ _HOMES = {
     "ReleaseOptions": "pseudolabel.release.options",
     "RunOptions": "pseudolabel.runs.options",
     "Tally": "pseudolabel.runs.caption",
+    "TranscribeOptions": "pseudolabel.speech.whisper_files",
     "caption_videos": "pseudolabel.runs.caption",
+    "compare": "pseudolabel.evaluation.compare",
     "diff": "pseudolabel.release.comparison.diff",
+    "evaluate": "pseudolabel.evaluation.evaluate",
     "export": "pseudolabel.release.export",
     "find_rows": "pseudolabel.runs.show",
     "push": "pseudolabel.release.push",
     "run_demo": "pseudolabel.demo.run",
+    "transcribe_videos": "pseudolabel.evaluation.transcribe",
     "validate": "pseudolabel.release.validate",
 }
 
@@ -54,6 +68,10 @@ if TYPE_CHECKING:
     from pseudolabel.captioners.options import CaptionOptions
     from pseudolabel.demo.run import run_demo
     from pseudolabel.errors import PseudolabelError
+    from pseudolabel.evaluation.compare import CompareOptions, compare
+    from pseudolabel.evaluation.comparison import Comparison
+    from pseudolabel.evaluation.evaluate import Evaluation, evaluate
+    from pseudolabel.evaluation.transcribe import transcribe_videos
     from pseudolabel.release.comparison.changes import ReleaseDiff
     from pseudolabel.release.comparison.diff import diff
     from pseudolabel.release.export import export
@@ -63,6 +81,7 @@ if TYPE_CHECKING:
     from pseudolabel.runs.caption import Tally, caption_videos
     from pseudolabel.runs.options import RunOptions
     from pseudolabel.runs.show import find_rows
+    from pseudolabel.speech.whisper_files import TranscribeOptions
     from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 

@@ -7,6 +7,7 @@
     ├── RunError              a run folder cannot be read, written or continued
     ├── ReleaseError          a release cannot be made, read or trusted
     ├── HubError              the Hub cannot be reached, refuses, or holds something else
+    ├── EvaluationError       captions cannot be scored: a judge is missing, or fails
     └── MissingExtraError     a feature needs a package that an extra installs
 
 What goes wrong with a single video is no exception here: it becomes a `Skipped` record.
@@ -50,6 +51,10 @@ class ReleaseError(PseudolabelError):
 
 class HubError(PseudolabelError):
     """The Hub cannot be reached, refuses a request, or holds something else than was sent."""
+
+
+class EvaluationError(PseudolabelError):
+    """Captions cannot be scored: nothing to score them against, or a judge is missing or fails."""
 
 
 class MissingExtraError(PseudolabelError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -15,7 +16,9 @@ from typer.main import get_command
 from typer.testing import Result
 
 from loopback_hub import UPLOAD_WARNING, LoopbackHub, use_hub
-from pseudolabel.demo.files import write_world
+from pseudolabel.demo.files import read_truth, write_world
+from pseudolabel.demo.transcripts import write_transcripts
+from speech_clip import WHISPER, speech, video_with_sound
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -34,6 +37,8 @@ VIDEOS = ("world-00.mp4", "world-01.mp4")
 BEFORE = {
     "show": ["run"],
     "export": ["run", "more-run"],
+    "compare": ["run"],
+    "evaluate": ["run"],
     "validate": ["run", "releases/1.0.0", "USER/REPO"],
     "diff": ["run", "more-run", "releases/1.0.0", "releases/1.1.0", "USER/REPO"],
     "push": ["run", "releases/1.0.0"],
@@ -66,6 +71,18 @@ def test_the_examples_run(
 ) -> None:
     home = Path(shutil.copytree(world, tmp_path / "home"))
     monkeypatch.chdir(home)
+    if page.stem == "compare":
+        write_transcripts(home / "transcripts", read_truth(home / "my_videos"))
+    if page.stem == "evaluate":
+        references = {
+            "world-00.mp4#0": ["a red circle"],
+            "world-00.mp4#1": ["a green star left of a purple square"],
+        }
+        (home / "references.json").write_text(json.dumps(references))
+    if page.stem == "transcribe":
+        (home / "talks").mkdir()
+        video_with_sound(home / "talks" / "talk.mp4", speech())
+        (home / "whisper-tiny.en").symlink_to(WHISPER)
     with LoopbackHub("USER") as hub:
         use_hub(monkeypatch, hub, tmp_path / "cache")
         run_all([MADE_BY[needed] for needed in BEFORE.get(page.stem, [])], invoke)

@@ -28,6 +28,7 @@ ROOMS = (
 
 # Each outside library has one home.
 HOMES = {
+    "ctranslate2": {"speech"},
     "faster_whisper": {"speech"},
     "pycocoevalcap": {"evaluation"},
     "av": {"videos"},

@@ -42,6 +42,9 @@ def test_a_wheel_holds_the_weights_the_schemas_and_the_types(tmp_path: Path) -> 
     assert "pseudolabel/py.typed" in names
     assert "pseudolabel/demo/captioner/model.safetensors" in names
     assert "pseudolabel_schemas/run_clip.v1.json" in names
+    assert "pseudolabel/demo/scorer/model.safetensors" in names
+    assert "pseudolabel/evaluation/page/assets/page.css" in names
+    assert "pseudolabel/release/card/card.md.jinja" in names
     assert "pseudolabel_cli/main.py" in names
     assert not [name for name in names if name.startswith(("tests", "cli/", "schemas/"))]
 

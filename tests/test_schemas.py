@@ -17,6 +17,7 @@ SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 # SHA-256 of every schema. A line is changed only while no released version holds the file; after
 # that a change is a new file, `NAME.v2.json`, and the line stays.
 HASHES = {
+    "compare.v1.json": "f1ca4f2673f4008dc78e66a965ef44e3d0154bc0d47b6f5a633de93dd52a8cc4",
     "clip.v1.json": "aba726ec1674392c4b373b2c3c545a76c73aebd0aa2c31bb857a8ef7bcdf77c6",
     "frame.v1.json": "a9c303d2f4182e88ae8a9da3d38117b6d83ed3c90713ca391d17f347e2226bf5",
     "release.v1.json": "64e9ddaf057bdb73614e114895f66c01b2c35fad070ca5d31eb6d01174c3be92",

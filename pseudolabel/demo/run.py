@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.demo.files import read_truth, write_world
+from pseudolabel.demo.transcripts import write_transcripts
 from pseudolabel.runs.caption import Tally, caption_videos
 from pseudolabel.runs.show import find_rows
 
@@ -35,6 +36,7 @@ class DemoResult:
 
     videos: str  # the folder of videos
     run: str  # the run folder
+    transcripts: str  # the folder of what speakers could have said
     tally: Tally
     clips: tuple[ScoredClip, ...]
 
@@ -48,18 +50,20 @@ def run_demo(out: str, *, on_progress: Callable[[Tally], None] | None = None) ->
     """Write the demo's videos, caption them with the demo captioner, and score the captions.
 
     Args:
-        out: Folder for the videos, the truth and the run; made if it is not there.
+        out: Folder for the videos, the truth, transcripts and the run; made if it is not there.
         on_progress: As for `caption_videos`.
 
     Raises:
         RunError: If `out` cannot be written.
     """
     videos, run = Path(out) / "videos", str(Path(out) / "run")
+    transcripts = Path(out) / "transcripts"
     write_world(videos, VIDEOS)
+    write_transcripts(transcripts, read_truth(videos))
     tally = caption_videos(
         [str(videos)], run, captioner=CaptionOptions(model="demo"), on_progress=on_progress
     )
-    return DemoResult(str(videos), run, tally, score_run(run, videos))
+    return DemoResult(str(videos), run, str(transcripts), tally, score_run(run, videos))
 
 
 def score_run(run: str, videos: Path) -> tuple[ScoredClip, ...]:

@@ -13,7 +13,6 @@ from pseudolabel.evaluation.intervals import Floats, Videos
 from pseudolabel.evaluation.words import Tokens
 
 ROUNDS = 200  # of the bootstrap: these figures are no sums, and each round counts anew
-SAMPLE = 500  # texts whose likeness to each other is measured
 _ORDERS = (1, 2, 3, 4)
 
 
@@ -104,14 +103,15 @@ def _halves(videos: Videos) -> list[NDArray[np.bool_]]:
     return found
 
 
-def self_bleu(tokens: Tokens, sample: int = SAMPLE, seed: int = 0) -> Floats:
-    """BLEU-4 of texts against all others of a sample (Zhu et al. 2018): `(sampled,)`.
+def self_bleu(tokens: Tokens, chosen: NDArray[np.int64]) -> Floats:
+    """BLEU-4 of each of some texts against all others of them (Zhu et al. 2018): `(chosen,)`.
 
     High where texts are much alike. Smoothed by adding one from bigrams on (Lin & Och 2004).
+
+    Args:
+        tokens: The words of all texts.
+        chosen: The texts that are looked at; none of them is empty.
     """
-    with_text = np.flatnonzero(tokens.counts)
-    random = np.random.default_rng(seed)
-    chosen = random.permutation(with_text)[:sample]
     grams = [[_grams(tokens.of(text), n) for n in _ORDERS] for text in chosen]
     lengths = tokens.counts[chosen]
     if len(chosen) < 2:

@@ -101,7 +101,7 @@ def interval(value: float, rounds: Floats) -> Estimate:
     if not np.isfinite(rounds).any():
         return Estimate(float(value), float("nan"), float("nan"))
     low, high = np.nanpercentile(rounds, _LEVEL)
-    return Estimate(float(value), float(low), float(high))
+    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)))
 
 
 def paired(videos: Videos, first: Floats, second: Floats, per: Floats) -> Difference:

@@ -12,7 +12,6 @@ from pseudolabel.evaluation.comparison import Group, Measure
 from pseudolabel.evaluation.diversity import diversities, self_bleu
 from pseudolabel.evaluation.grounding import Likeness
 from pseudolabel.evaluation.intervals import (
-    Estimate,
     Floats,
     Videos,
     from_rounds,
@@ -22,13 +21,14 @@ from pseudolabel.evaluation.intervals import (
 )
 from pseudolabel.evaluation.words import Tokens
 
+SAMPLE = 500  # clips whose texts' likeness to each other is measured
 Both = tuple[Sequence[str], Sequence[str]]  # the captions, and what was said
 
 _DIVERSITY = {
     "vocabulary": ("distinct words", False),
     "distinct_1": ("distinct words over words", True),
-    "distinct_2": ("distinct pairs of words over pairs", True),
-    "duplicates": ("texts that stand there more than once", True),
+    "distinct_2": ("distinct pairs over pairs", True),
+    "duplicates": ("texts that are repeated", True),
 }
 
 
@@ -44,22 +44,30 @@ def coverage(texts: Both, tokens: tuple[Tokens, Tokens], videos: Videos) -> Iter
     found = [diversities(t, n, videos) for t, n in zip(texts, tokens, strict=True)]
     for name, (label, is_share) in _DIVERSITY.items():
         first, second = (side[name] for side in found)
+        ends = (0.0, 1.0 if is_share else np.inf)  # moved rounds may lie beyond what is possible
         yield Measure(
             name,
             "coverage",
             label,
-            caption=interval(first.value, first.rounds),
-            transcript=interval(second.value, second.rounds),
+            caption=interval(first.value, np.clip(first.rounds, *ends)),
+            transcript=interval(second.value, np.clip(second.rounds, *ends)),
             difference=from_rounds(first.value - second.value, first.rounds - second.rounds),
             is_share=is_share,
         )
-    yield Measure(
-        "self_bleu",
-        "coverage",
-        "likeness to each other (self-BLEU-4)",
-        caption=_mean_of_sample(self_bleu(tokens[0])),
-        transcript=_mean_of_sample(self_bleu(tokens[1])),
-    )
+    yield from _likeness_to_each_other(tokens, videos)
+
+
+def _likeness_to_each_other(tokens: tuple[Tokens, Tokens], videos: Videos) -> Iterator[Measure]:
+    """Self-BLEU of both sides, over the same sample of clips that have both texts."""
+    with_both = np.flatnonzero((tokens[0].counts > 0) & (tokens[1].counts > 0))
+    if len(with_both) < 2:
+        return
+    chosen = np.random.default_rng(0).permutation(with_both)[:SAMPLE]
+    first, second = (self_bleu(side, chosen) for side in tokens)
+    sampled = Videos(np.unique(videos.video[chosen], return_inverse=True)[1].astype(np.int64))
+    one = np.ones(len(chosen))
+    label = "self-BLEU-4"
+    yield means("self_bleu", "coverage", label, first, second, one, sampled)
 
 
 def agreement(common: Overlap, has_speech: NDArray[np.bool_], videos: Videos) -> Iterator[Measure]:
@@ -69,9 +77,9 @@ def agreement(common: Overlap, has_speech: NDArray[np.bool_], videos: Videos) ->
     tops = np.stack([shared, (shared > 0) * said, common.jaccard * said], axis=1)
     bottoms = np.stack([common.of_first * said, said, said], axis=1)
     labels = (
-        ("words_said", "content words of the caption that are said in the clip"),
-        ("any_word_said", "clips in which at least one is said"),
-        ("jaccard", "content words in common over those in either"),
+        ("words_said", "caption's words that are said"),
+        ("any_word_said", "clips in which one is said"),
+        ("jaccard", "words in common over all"),
     )
     for (name, label), found in zip(labels, ratios(videos, tops, bottoms), strict=True):
         yield Measure(name, "agreement", label, both=found, is_share=True)
@@ -80,8 +88,8 @@ def agreement(common: Overlap, has_speech: NDArray[np.bool_], videos: Videos) ->
 def semantic(similarity: Floats, chance: Floats, videos: Videos) -> Iterator[Measure]:
     """Likeness of meaning of the two texts of a clip, and of texts of two videos."""
     for name, label, values in (
-        ("semantic", "likeness of meaning of caption and speech", similarity),
-        ("semantic_chance", "the same, with speech of another video", chance),
+        ("semantic", "likeness of meaning", similarity),
+        ("semantic_chance", "the same, by chance", chance),
     ):
         known = np.isfinite(values).astype(float)
         (found,) = ratios(videos, np.nan_to_num(values)[:, None], known[:, None])
@@ -105,7 +113,7 @@ def groundedness(caption: Likeness, said: Likeness, videos: Videos) -> Iterator[
     yield beside("wins", "clips where it is the likelier", wins, both - wins, share=True)
     yield beside(
         "above_chance",
-        "clips where it is above 95 % of chance",
+        "clips above 95 % of chance",
         caption.above_chance,
         said.above_chance,
         share=True,
@@ -141,12 +149,3 @@ def means(
         difference=paired(videos, first, second, per),
         is_share=is_share,
     )
-
-
-def _mean_of_sample(values: Floats) -> Estimate | None:
-    """A mean over a sample, by drawing texts of the sample."""
-    if len(values) < 2:
-        return None
-    random = np.random.default_rng(0)
-    drawn = values[random.integers(0, len(values), (1_000, len(values)))].mean(axis=1)
-    return interval(float(values.mean()), drawn)

@@ -8,8 +8,20 @@ import re
 from dataclasses import dataclass
 
 # Markup of WebVTT and SRT by name, so that "a < b > c" in plain text survives.
-_TAG = re.compile(r"</?(?:b|c|font|i|lang|rt|ruby|s|u|v)\b[^<>]*>|<[\d:.]+>|\{\\[^}]*\}", re.I)
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d+))?")
+_TAG = re.compile(r"</?(?:b|c|font|i|lang|rt|ruby|s|u|v)\b[^<>]*>|<[\d:.]+>|\{\\[^{}]*\}", re.I)
+_CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,18})\d*)?")
+_ENDLESS_ENTITY = re.compile(r"&#[xX]?[0-9a-fA-F]{10,};?")  # no character has so high a number
+_UNPRINTABLE = re.compile(r"[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class CueWord:
+    """A word, or a few that a file times as one, and when it was said; unchecked."""
+
+    start_s: float  # NaN where it is not told
+    end_s: float | None  # None where it is not told
+    text: str  # clean, may be empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +31,20 @@ class Cue:
     start_s: float  # NaN where it cannot be read
     end_s: float | None  # NaN where it cannot be read, None where it is not told
     text: str  # clean, may be empty
+    words: tuple[CueWord, ...] = ()
 
 
 def clean_text(text: str) -> str:
-    """Text without markup, its entities resolved and its white space single."""
-    return " ".join(html.unescape(_TAG.sub("", text)).split())
+    """Valid text without markup and control characters, entities resolved, white space single."""
+    if "<" in text or "{" in text:
+        text = _TAG.sub("", text)
+    if "&" in text:
+        text = html.unescape(_ENDLESS_ENTITY.sub("\ufffd", text))
+    if not text.isprintable():
+        if _SURROGATE.search(text):  # JSON can hold halves of characters
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = _UNPRINTABLE.sub(" ", text)
+    return " ".join(text.split())
 
 
 def clock_s(text: str) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from pseudolabel.speech.cues import Cue, clean_text, number_s
+from pseudolabel.speech.cues import Cue, CueWord, clean_text, number_s
 
 
 def parse_json(document: object) -> list[Cue] | None:
@@ -18,7 +20,8 @@ def parse_json(document: object) -> list[Cue] | None:
             speech recognition (`chunks`), HowTo100M (`text`, `start` and `end` in parallel).
     """
     if isinstance(document, list):
-        return [_segment(item) for item in document]
+        is_known = not document or any(isinstance(i, dict) and "text" in i for i in document)
+        return [_segment(item) for item in document] if is_known else None
     if not isinstance(document, dict):
         return None
     if isinstance(events := document.get("events"), list):
@@ -49,7 +52,21 @@ def _segment(item: object) -> Cue:
     start_s, end = number_s(fields.get("start")), fields.get("end")
     if end is None and fields.get("duration") is not None:
         end = start_s + number_s(fields["duration"])
-    return Cue(start_s, None if end is None else number_s(end), _text(fields.get("text")))
+    end_s = None if end is None else number_s(end)
+    return Cue(start_s, end_s, _text(fields.get("text")), _words(fields.get("words")))
+
+
+def _words(items: object) -> tuple[CueWord, ...]:
+    """Of `word`, `start` and `end`; WhisperX leaves numerals without times."""
+    found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return tuple(
+        CueWord(
+            start_s=number_s(item.get("start")),
+            end_s=None if item.get("end") is None else number_s(item["end"]),
+            text=_text(item.get("word", item.get("text"))),
+        )
+        for item in found
+    )
 
 
 def _chunk(item: object) -> Cue:
@@ -73,7 +90,7 @@ def _json3(events: Sequence[object]) -> Iterator[Cue]:
         return
     for cue, after in itertools.zip_longest(cues, cues[1:]):
         if after and cue.end_s is not None and cue.start_s < after.start_s < cue.end_s:
-            yield Cue(cue.start_s, after.start_s, cue.text)
+            yield replace(cue, end_s=after.start_s)
         else:
             yield cue
 
@@ -84,14 +101,28 @@ def _json3_segs(event: object) -> list[Mapping[str, Any]]:
 
 
 def _json3_text(event: object) -> str:
-    return clean_text("".join(str(seg.get("utf8", "")) for seg in _json3_segs(event)))
+    return clean_text("".join(_raw(seg.get("utf8")) for seg in _json3_segs(event)))
 
 
 def _json3_cue(event: Any, text: str) -> Cue:
     start_s = number_s(event.get("tStartMs", 0)) / 1000  # left out where it is 0
     duration = event.get("dDurationMs")
     end_s = None if duration is None else start_s + number_s(duration) / 1000
-    return Cue(start_s, end_s, text)
+    return Cue(start_s, end_s, text, _json3_words(event, start_s))
+
+
+def _json3_words(event: object, start_s: float) -> tuple[CueWord, ...]:
+    """Automatic captions tell how long after the line's start each word but the first is said."""
+    segs = _json3_segs(event)
+    if not any("tOffsetMs" in seg for seg in segs):
+        return ()
+    offsets = (0 if i == 0 else math.nan for i in range(len(segs)))
+    return tuple(
+        CueWord(
+            start_s + number_s(seg.get("tOffsetMs", offset)) / 1000, None, _text(seg.get("utf8"))
+        )
+        for seg, offset in zip(segs, offsets, strict=True)
+    )
 
 
 def _is_automatic(event: object) -> bool:
@@ -100,4 +131,11 @@ def _is_automatic(event: object) -> bool:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else clean_text(str(value))
+    return clean_text(_raw(value))
+
+
+def _raw(value: object) -> str:
+    """A text, or a number for one; anything else is no text."""
+    if isinstance(value, str):
+        return value
+    return str(value) if math.isfinite(number_s(value)) else ""

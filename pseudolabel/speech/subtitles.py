@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pseudolabel.speech.cues import Cue, clean_text, clock_s
+from pseudolabel.speech.cues import Cue, CueWord, clean_text, clock_s
 
 _TIMING = re.compile(r"\s*([\d:.,]+)\s*-->\s*([\d:.,]+)(?:\s|$)")
-_TIMING_LIKE = re.compile(r"\s*\S*\d\S*\s*-->")
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
-_WORD_TIME = re.compile(r"<\d+:[\d:.]+>")
+_WORD_TIME = re.compile(r"<(\d+:[\d:.]+)>")
+_MOST_CARRIED_LINES = 8  # a screen of rolling captions has two to four
 _ROLL_GAP_S = 0.05  # rolling cues follow each other at once, or after 10 ms
 
 
@@ -23,7 +23,8 @@ class _Block:
 
     start_s: float
     end_s: float
-    lines: tuple[str, ...]
+    lines: tuple[str, ...]  # clean, none empty
+    raw_lines: tuple[str, ...] = ()  # the same ones with their markup, where it times words
 
 
 def parse_subtitles(text: str) -> list[Cue]:
@@ -39,7 +40,9 @@ def parse_subtitles(text: str) -> list[Cue]:
     blocks = list(_vtt_blocks(lines) if lines[0].startswith("WEBVTT") else _srt_blocks(lines))
     if _is_rolling(text, blocks):
         blocks = list(_unrolled(blocks))
-    return [Cue(block.start_s, block.end_s, " ".join(block.lines)) for block in blocks]
+    return [
+        Cue(block.start_s, block.end_s, " ".join(block.lines), _words(block)) for block in blocks
+    ]
 
 
 def _vtt_blocks(lines: Sequence[str]) -> Iterator[_Block]:
@@ -66,21 +69,40 @@ def _is_srt_timing(lines: Sequence[str], at: int) -> bool:
     """An arrow may stand in a text; times before it, or a cue's number above, tell."""
     if "-->" not in lines[at]:
         return False
-    numbered = at > 0 and lines[at - 1].strip().isdigit()
-    return numbered or _TIMING_LIKE.match(lines[at]) is not None
+    before_arrow = lines[at].partition("-->")[0].split()
+    is_time_like = len(before_arrow) == 1 and any(map(str.isdigit, before_arrow[0]))
+    return is_time_like or (at > 0 and lines[at - 1].strip().isdigit())
 
 
 def _block(timing: str, body: Sequence[str]) -> _Block:
     match = _TIMING.match(timing)
     start_s, end_s = map(clock_s, match.groups()) if match else (math.nan, math.nan)
-    return _Block(start_s, end_s, tuple(filter(None, map(clean_text, body))))
+    said = [(text, line) for line in body if (text := clean_text(line))]
+    are_timed = any(_WORD_TIME.search(line) for _, line in said)
+    raw_lines = tuple(line for _, line in said) if are_timed else ()
+    return _Block(start_s, end_s, tuple(text for text, _ in said), raw_lines)
+
+
+def _words(block: _Block) -> tuple[CueWord, ...]:
+    """What stands before the first time inside a cue is said from its start on."""
+    words: list[CueWord] = []
+    for line in block.raw_lines:
+        before, *timed = _WORD_TIME.split(line)
+        start_s = math.nan if words else block.start_s
+        words.append(CueWord(start_s, None, clean_text(before)))
+        times, texts = timed[0::2], timed[1::2]
+        words += [
+            CueWord(clock_s(time), None, clean_text(text))
+            for time, text in zip(times, texts, strict=True)
+        ]
+    return tuple(words)
 
 
 def _carried(before: _Block, block: _Block) -> int:
     """How many of the block's first lines are the last lines of the one before."""
     if not block.start_s <= before.end_s + _ROLL_GAP_S:
         return 0
-    most = min(len(before.lines), len(block.lines))
+    most = min(len(before.lines), len(block.lines), _MOST_CARRIED_LINES)
     return next((n for n in range(most, 0, -1) if before.lines[-n:] == block.lines[:n]), 0)
 
 
@@ -102,5 +124,6 @@ def _unrolled(blocks: Sequence[_Block]) -> Iterator[_Block]:
     for block in blocks:
         count = _carried(before, block)
         if not count or count < len(block.lines):
-            yield _Block(block.start_s, block.end_s, block.lines[count:])
+            raw_lines = block.raw_lines[count:]
+            yield _Block(block.start_s, block.end_s, block.lines[count:], raw_lines)
         before = block if block.lines else before

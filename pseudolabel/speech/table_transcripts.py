@@ -5,17 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from pseudolabel.speech.cues import Cue, clean_text, number_s
 
 _COLUMNS = {
+    "video": "video_id",
+    "video_id": "video_id",
     "start": "start",
     "start_s": "start",
     "end": "end",
     "end_s": "end",
     "text": "text",
 }
+_LONGEST_CELL = 1 << 24  # characters: 300 hours of speech; Python's own limit is 2 hours' worth
+
+
+class TableRow(NamedTuple):
+    """The cells of one row that matter, as they are; "" where there is none."""
+
+    video_id: str
+    start: str
+    end: str
+    text: str
 
 
 def parse_table(text: str, *, delimiter: str) -> list[Cue]:
@@ -29,42 +42,91 @@ def parse_table(text: str, *, delimiter: str) -> list[Cue]:
         delimiter: A comma or a tab.
 
     Raises:
+        ValueError: If a column is missing, naming those found, the CSV is malformed, or the rows
+            are of several videos.
+    """
+    rows = list(table_rows(io.StringIO(text, newline=""), delimiter=delimiter))
+    if len({row.video_id for row in rows}) > 1:
+        raise ValueError("holds the transcripts of several videos; one file a video is needed")
+    return cues_of(rows, unit_s(rows))
+
+
+def table_rows(
+    lines: Iterable[str], *, delimiter: str, of_many: bool = False
+) -> Iterator[TableRow]:
+    """The rows of a table, one at a time; empty ones are left out.
+
+    Args:
+        lines: Of the file, their ends untouched.
+        delimiter: A comma or a tab.
+        of_many: Whether there must be a column of video ids.
+
+    Raises:
         ValueError: If a column is missing, naming those found, or the CSV is malformed.
     """
-    rows = _rows(text, delimiter)
+    rows = _cells(lines, delimiter)
     header = [name.strip() for name in next(rows, [])]
-    index = {_COLUMNS[name.lower()]: i for i, name in enumerate(header) if name.lower() in _COLUMNS}
-    if missing := [name for name in ("start", "end", "text") if name not in index]:
+    index = table_columns(header, of_many=of_many)
+    places = [index.get(name, len(header)) for name in TableRow._fields]
+    for row in rows:
+        if row:
+            yield TableRow(*(row[place].strip() if place < len(row) else "" for place in places))
+
+
+def table_columns(header: Sequence[str], *, of_many: bool) -> dict[str, int]:
+    """Where the columns stand that matter, by the names of `TableRow`.
+
+    Args:
+        header: The names of all columns.
+        of_many: Whether there must be one of video ids.
+
+    Raises:
+        ValueError: If one is missing, naming those found.
+    """
+    known = {name.lower(): place for place, name in reversed([*enumerate(header)])}
+    index = {field: known[name] for name, field in _COLUMNS.items() if name in known}
+    needed = TableRow._fields if of_many else TableRow._fields[1:]
+    if missing := [name for name in needed if name not in index]:
         found = ", ".join(header) or "none"
-        raise ValueError(f"no column {' or '.join(missing)} (columns: {found})")
-    wanted = (index["start"], index["end"], index["text"])
-    cells = [[row[i].strip() if i < len(row) else "" for i in wanted] for row in rows if row]
-    unit_s = 0.001 if _in_milliseconds(cells) else 1.0
+        raise ValueError(f"no column {' or '.join(missing)} (columns: {found[:300]})")
+    return index
+
+
+def cues_of(rows: Iterable[TableRow], unit_s: float) -> list[Cue]:
+    """The cues of rows, whose times are in units of `unit_s` seconds."""
     return [
-        Cue(number_s(start) * unit_s, number_s(end) * unit_s if end else None, clean_text(said))
-        for start, end, said in cells
+        Cue(
+            number_s(row.start) * unit_s,
+            number_s(row.end) * unit_s if row.end else None,
+            clean_text(row.text),
+        )
+        for row in rows
     ]
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+def unit_s(rows: Iterable[TableRow]) -> float:
+    """Seconds a unit of time in these rows: 0.001 if they look like milliseconds, else 1."""
+    times = [(row.start, row.end) for row in rows if row.start and row.end]
+    if not times or not all(start.isdecimal() and end.isdecimal() for start, end in times):
+        return 1.0
+    typical = statistics.median(float(end) - float(start) for start, end in times)
+    return 0.001 if typical >= 100 else 1.0
+
+
+def _cells(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     if delimiter == ",":
+        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
         try:
-            yield from csv.reader(io.StringIO(text, newline=""))
+            yield from csv.reader(lines)
         except csv.Error as error:
             raise ValueError(f"not CSV: {error}") from None
         return
     # Whisper writes a quote mark as it is, which a CSV reader takes as an open quotation.
-    for line in io.StringIO(text, newline=None):
-        yield [_unquoted(cell) for cell in line.rstrip("\n").split(delimiter) if line.strip()]
+    for line in lines:
+        cells = line.rstrip("\r\n").split(delimiter)
+        yield [_unquoted(cell) for cell in cells] if line.strip() else []
 
 
 def _unquoted(cell: str) -> str:
     whole = len(cell) > 1 and cell[0] == cell[-1] == '"' and cell.count('"') % 2 == 0
     return cell[1:-1].replace('""', '"') if whole else cell
-
-
-def _in_milliseconds(cells: Sequence[Sequence[str]]) -> bool:
-    times = [(start, end) for start, end, _ in cells if start and end]
-    if not times or not all(start.isdecimal() and end.isdecimal() for start, end in times):
-        return False
-    return statistics.median(int(end) - int(start) for start, end in times) >= 100

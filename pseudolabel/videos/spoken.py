@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pseudolabel.errors import InputError
 from pseudolabel.records import SkipReason, Span, TranscriptSegment, Video
+from pseudolabel.speech.names import names_of
 from pseudolabel.speech.transcripts import TRANSCRIPT_SUFFIXES, read_transcript
 from pseudolabel.videos.signals import Progress, VideoSkippedError, one_line
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.subtitles.stream import SubtitleStream
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*")
-_OVERRIDES = re.compile(r"\{[^}]*\}")  # of ASS: {\an8}
+_OVERRIDES = re.compile(r"\{[^{}]*\}")  # of ASS: {\an8}
 _PACKETS_A_BEAT = 500
 
 
@@ -53,8 +53,8 @@ def find_transcript(
 def transcript_file(video: Video, folder: str | None) -> Path | None:
     """The transcript's path; None: there is no file.
 
-    In a folder, the stem (less a language, as in `talk.en.vtt`) is the video's id, its id's stem
-    or last part, or its source's stem. A plain stem is preferred to one with a language.
+    In a folder, a name of it (see `names_of`: the stem, less a language, or what its brackets
+    hold) is the video's id, its id's stem or last part, or its source's stem.
     """
     if "://" in video.source and folder is None:
         return None
@@ -76,8 +76,7 @@ def _best_named(base: Path) -> Path | None:
         candidates = [
             path
             for path in base.parent.iterdir()
-            if path.suffix.lower() in TRANSCRIPT_SUFFIXES
-            and (path.stem == base.name or _is_with_language(path.stem, base.name))
+            if path.suffix.lower() in TRANSCRIPT_SUFFIXES and base.name in names_of(path.stem)
         ]
         candidates = [path for path in candidates if path.is_file()]
     except OSError:
@@ -85,13 +84,9 @@ def _best_named(base: Path) -> Path | None:
     order = {suffix: rank for rank, suffix in enumerate(TRANSCRIPT_SUFFIXES)}
     return min(
         candidates,
-        key=lambda path: (path.stem != base.name, order[path.suffix.lower()], path.name),
+        key=lambda path: (names_of(path.stem)[base.name], order[path.suffix.lower()], path.name),
         default=None,
     )
-
-
-def _is_with_language(stem: str, name: str) -> bool:
-    return stem.startswith(name + ".") and bool(_LANGUAGE.fullmatch(stem[len(name) + 1 :]))
 
 
 def _embedded(

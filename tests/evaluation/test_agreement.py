@@ -100,7 +100,7 @@ def test_the_one_pass_gives_what_moving_the_clips_one_by_one_gives() -> None:
         spoken[video] = SpokenWords(at, tuple(dice.choices(THINGS, k=60)))
     found = search_offsets(clips, content_tokens(clips.captions), spoken, Videos(clips.video))
     assert found is not None
-    for at, offset in enumerate(OFFSETS_S):
+    for place, offset in enumerate(OFFSETS_S.tolist()):
         said = wanted = 0
         for clip, caption in enumerate(clips.captions):
             video = int(clips.video[clip])
@@ -109,7 +109,7 @@ def test_the_one_pass_gives_what_moving_the_clips_one_by_one_gives() -> None:
                 words = set(spoken[video].between(*moved).split())
                 said += len(words & set(caption.split()))
                 wanted += len(set(caption.split()))
-        assert found.shares[at].value == pytest.approx(said / wanted)
+        assert found.shares[place].value == pytest.approx(said / wanted)
 
 
 def test_without_content_there_is_no_offset() -> None:

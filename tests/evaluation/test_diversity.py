@@ -45,16 +45,22 @@ def test_the_spread_lies_around_the_figure() -> None:
         assert figure.rounds.std() > 0 or name == "duplicates"
 
 
+def bleu(texts: list[str]) -> np.ndarray:
+    return self_bleu(tokens(texts), np.arange(len(texts)))
+
+
 def test_self_bleu_is_one_for_texts_all_alike_and_low_for_texts_all_different() -> None:
-    alike = self_bleu(tokens(["a red cat sits on a mat"] * 10))
-    assert alike.tolist() == pytest.approx([1.0] * 10)
-    different = self_bleu(tokens([f"{i}a {i}b {i}c {i}d {i}e" for i in range(10)]))
-    assert different.max() == 0.0
-    assert len(self_bleu(tokens(["only one", ""]))) == 0
+    assert bleu(["a red cat sits on a mat"] * 10).tolist() == pytest.approx([1.0] * 10)
+    assert bleu([f"{i}a {i}b {i}c {i}d {i}e" for i in range(10)]).max() == 0.0
 
 
 def test_self_bleu_counts_each_text_against_the_others_only() -> None:
-    values = self_bleu(tokens(["a a a a", "a b c d"]))
     # "a" stands once in the other text: one of four words, no pair; smoothed from pairs on.
     expected = (1 / 4 * (0 + 1) / (3 + 1) * (0 + 1) / (2 + 1) * (0 + 1) / (1 + 1)) ** 0.25
-    assert values.min() == pytest.approx(expected)
+    assert bleu(["a a a a", "a b c d"]).min() == pytest.approx(expected)
+
+
+def test_self_bleu_looks_at_the_chosen_texts_alone() -> None:
+    texts = ["a b c d", "e f g h", "a b c d"]
+    assert self_bleu(tokens(texts), np.array([0, 1])).tolist() == [0.0, 0.0]
+    assert self_bleu(tokens(texts), np.array([0, 2])).tolist() == pytest.approx([1.0, 1.0])

@@ -10,7 +10,7 @@ import pytest
 from pseudolabel.evaluation.intervals import Videos, from_rounds, paired, ratios
 
 
-def grouped(random: np.random.Generator, videos: int, clips: int, spread: float) -> np.ndarray:  # type: ignore[type-arg]
+def grouped(random: np.random.Generator, videos: int, clips: int, spread: float) -> np.ndarray:
     """Values around 1 of which those of a video move together."""
     of_video = random.normal(1.0, spread, videos)
     return np.repeat(of_video, clips) + random.normal(0.0, 0.1, videos * clips)

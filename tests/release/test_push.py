@@ -12,7 +12,14 @@ from typing import Any
 import datasets
 import pytest
 
-from loopback_hub import UPLOAD_WARNING, Limits, LoopbackHub, client_environment, skip_waits, use_hub
+from loopback_hub import (
+    UPLOAD_WARNING,
+    Limits,
+    LoopbackHub,
+    client_environment,
+    skip_waits,
+    use_hub,
+)
 from pseudolabel.errors import HubError, OptionError, ReleaseError
 from pseudolabel.release import push as push_module
 from pseudolabel.release.comparison.diff import diff

@@ -320,7 +320,7 @@ def test_whole_seconds_stay_seconds(tmp_path: Path) -> None:
         ("a.json", '{"v1": {"text": [], "start": [], "end": []}}', "several videos"),
         ("a.csv", "from,to,text\n1,2,a\n", "no column start or end (columns: from, to, text)"),
         ("a.csv", "", "no column start or end or text (columns: none)"),
-        ("a.csv", "start,end,text\n1,2," + "a" * 200_000, "not CSV"),
+        ("a.csv", "start,end,text\n1,2," + "a" * (1 << 24) + "a", "not CSV"),
     ],
 )
 def test_what_is_no_transcript_is_refused_by_name(

@@ -1,0 +1,145 @@
+"""`pseudolabel compare`: captions beside what was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ._shared import option, say, stdout, visible
+
+if TYPE_CHECKING:
+    from pseudolabel.evaluation.comparison import Comparison
+
+JUDGES, REPORT = "Judges", "Report"
+
+
+def compare(
+    captions: Annotated[
+        str,
+        typer.Argument(metavar="RUN_OR_RELEASE", help="A run, a release, or USER/REPO\\[@v1.0.0]."),
+    ],
+    transcripts: Annotated[
+        str, option(help="A folder or file: .vtt .srt .json3 .json .csv .tsv, HowTo100M's JSON.")
+    ],
+    out: Annotated[
+        str | None, option(help="Folder for the page, the figures and the rows.")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        option("--map", help="A table video_id,transcript, where names do not say it."),
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        option(rich_help_panel=JUDGES, help="A CLIP or SigLIP model, or demo: is it seen?"),
+    ] = None,
+    frames: Annotated[
+        int, option(min=1, rich_help_panel=JUDGES, help="Of each clip, that the scorer sees.")
+    ] = 3,
+    text_encoder: Annotated[
+        str | None,
+        option(rich_help_panel=JUDGES, help="A sentence encoder: do both mean the same?"),
+    ] = None,
+    references: Annotated[
+        str | None,
+        option(rich_help_panel=JUDGES, help="What people wrote: BLEU, METEOR, ROUGE-L, CIDEr."),
+    ] = None,
+    no_java: Annotated[
+        bool, option("--no-java", rich_help_panel=JUDGES, help="Without METEOR.")
+    ] = False,
+    ratings: Annotated[
+        str | None,
+        option(rich_help_panel=JUDGES, help="A file that the page's rating sheet saved."),
+    ] = None,
+    device: Annotated[
+        str, option(rich_help_panel=JUDGES, help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    page_clips: Annotated[
+        int,
+        option(min=0, rich_help_panel=REPORT, help="Clips on the page, drawn if there are more."),
+    ] = 1000,
+    rate: Annotated[
+        bool, option("--rate", rich_help_panel=REPORT, help="Add a rating sheet to the page.")
+    ] = False,
+    sample: Annotated[
+        int, option(min=1, rich_help_panel=REPORT, help="Pairs on the rating sheet.")
+    ] = 400,
+    workers: Annotated[
+        int | None, option(min=1, rich_help_panel=REPORT, help="Decode processes.")
+    ] = None,
+    as_json: Annotated[bool, option("--json", help="The figures as JSON on stdout.")] = False,
+) -> None:
+    """Compare captions with the speech of the same clips: coverage, agreement, what is seen.
+
+    Example: pseudolabel compare run --transcripts transcripts --scorer demo --out report
+    """
+    from pseudolabel.evaluation.clips import read_clips
+    from pseudolabel.evaluation.compare import CompareOptions
+    from pseudolabel.evaluation.compare import compare as compare_texts
+    from pseudolabel.evaluation.report import write_report
+    from pseudolabel.runs.options import usable_cores
+
+    options = CompareOptions(
+        transcripts=transcripts,
+        mapping=mapping,
+        text_encoder=text_encoder,
+        scorer=scorer,
+        frames=frames,
+        references=references,
+        java=not no_java,
+        ratings=ratings,
+        device=device,
+        workers=workers,
+    )
+    found = compare_texts(captions, options, on_step=say)
+    if as_json:
+        typer.echo(found.to_json(), nl=False)
+    else:
+        _print(found)
+    for warning in found.warnings:
+        say(f"note: {warning}")
+    if out is not None:
+        page = write_report(
+            found,
+            read_clips(captions),
+            out,
+            page_clips=page_clips,
+            rated_clips=sample if rate else 0,
+            workers=workers or usable_cores(),
+        )
+        say(f"{page}: open it in a browser")
+
+
+def _print(found: Comparison) -> None:
+    from pseudolabel.evaluation.report import figure, p_value
+
+    console = stdout()
+    console.print(
+        Text(
+            visible(found.source)
+            + f": {found.clips:,} clips of {found.videos:,} videos; "
+            + f"{found.found.videos_with:,} have a transcript"
+        )
+    )
+    table = Table("", "caption", "speech", "difference", "p", box=None, pad_edge=False)
+    for measure in found.measures:
+        table.add_row(
+            measure.label,
+            figure(measure.caption or measure.both, measure.is_share),
+            figure(measure.transcript, measure.is_share),
+            figure(measure.difference, measure.is_share),
+            "" if measure.difference is None else p_value(measure.difference.p),
+        )
+    console.print(table)
+    if found.offsets is not None:
+        shares = ", ".join(
+            f"{name} {figure(share, is_share=True)}" for name, share in found.offsets.timing.items()
+        )
+        console.print(f"speech, of the videos: {shares}")
+        best = found.offsets.best_s
+        console.print(
+            f"the captions' words are said most {best.value:+.0f} s from the picture "
+            f"[{best.low:+.0f}, {best.high:+.0f}]"
+        )

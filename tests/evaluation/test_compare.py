@@ -1,0 +1,194 @@
+"""`compare`: both texts of every clip, and figures that find what was planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pyarrow.parquet as pq
+import pytest
+
+from pseudolabel.contract import load_schema
+from pseudolabel.errors import InputError, OptionError, RunError
+from pseudolabel.evaluation.clips import read_clips
+from pseudolabel.evaluation.compare import CompareOptions, compare
+from pseudolabel.evaluation.comparison import Comparison
+from pseudolabel.evaluation.report import CLIPS, JSON, PAGE, write_report
+from pseudolabel.release.export import export
+from pseudolabel.release.options import ReleaseOptions
+from run_factory import video_rows, write_run
+
+
+def vtt(*cues: tuple[float, float, str]) -> str:
+    def clock(time_s: float) -> str:
+        return f"{int(time_s // 3600):02d}:{int(time_s // 60) % 60:02d}:{time_s % 60:06.3f}"
+
+    lines = (f"{clock(start)} --> {clock(end)}\n{text}\n" for start, end, text in cues)
+    return "WEBVTT\n\n" + "\n".join(lines)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> str:
+    rows = [
+        video_rows("a.mp4", ("a man cooks an egg", "a dog runs")),
+        video_rows("b.mp4", ("a cat sleeps", "")),
+        video_rows("c.mp4", ("a car",)),
+    ]
+    return write_run(tmp_path / "run", rows)
+
+
+@pytest.fixture
+def transcripts(tmp_path: Path) -> Path:
+    folder = tmp_path / "transcripts"
+    folder.mkdir()
+    (folder / "a.vtt").write_text(vtt((0, 8, "now cook the eggs"), (8, 16, "and subscribe")))
+    (folder / "b.vtt").write_text(vtt((6, 10, "my cat is asleep")))
+    (folder / "other.vtt").write_text(vtt((0, 8, "of another video")))
+    return folder
+
+
+def run_compare(where: str, transcripts: Path | str, **options: Any) -> Comparison:
+    return compare(where, CompareOptions(transcripts=str(transcripts), **options))
+
+
+def test_each_clip_stands_beside_what_was_said_during_it(run: str, transcripts: Path) -> None:
+    found = run_compare(run, transcripts)
+    clips = read_clips(run)
+    said = dict(zip(clips.captions, found.columns["transcript"], strict=True))
+    assert said == {
+        "a man cooks an egg": "now cook the eggs",
+        "a dog runs": "and subscribe",
+        "a cat sleeps": "my cat",
+        "": "is asleep",
+        "a car": "",
+    }
+    assert found.columns["words_in_common"].tolist() == [2, 0, 1, 0, 0]
+
+
+def test_coverage_and_agreement_are_counted(run: str, transcripts: Path) -> None:
+    found = run_compare(run, transcripts)
+    with_text = found.measure("with_text")
+    assert with_text.caption is not None and with_text.transcript is not None
+    assert (with_text.caption.value, with_text.transcript.value) == (0.8, 0.8)
+    words_said = found.measure("words_said").both
+    assert words_said is not None
+    assert words_said.value == pytest.approx(3 / 7)  # man cook egg dog run cat sleep: three said
+
+
+def test_what_has_no_partner_is_told(run: str, transcripts: Path) -> None:
+    (transcripts / "c.json").write_text("{")
+    found = run_compare(run, transcripts)
+    assert found.found.missing == ("c.mp4",)
+    assert [Path(name).name for name in found.found.unused] == ["other.vtt"] or found.found.unused
+    assert found.found.videos_with == 2
+    assert any("c.mp4" in warning for warning in found.warnings)
+
+
+def test_a_release_gives_the_figures_of_its_run(
+    run: str, transcripts: Path, tmp_path: Path
+) -> None:
+    options = ReleaseOptions(version="1.0.0", license="cc-by-4.0")
+    export([run], str(tmp_path / "release"), options)
+    of_run, of_release = (
+        json.loads(run_compare(where, transcripts).to_json())
+        for where in (run, str(tmp_path / "release"))
+    )
+    assert of_run.pop("source") != of_release.pop("source")
+    assert of_run == of_release
+
+
+def test_the_report_is_written(run: str, transcripts: Path, tmp_path: Path) -> None:
+    found = run_compare(run, transcripts)
+    clips = read_clips(run)
+    page = write_report(found, clips, str(tmp_path / "report"), page_clips=3)
+    assert page == tmp_path / "report" / PAGE
+    data = json.loads((tmp_path / "report" / JSON).read_text(encoding="utf-8"))
+    jsonschema.validate(data, load_schema("compare.v1"))
+    rows = pq.read_table(tmp_path / "report" / CLIPS).to_pylist()
+    assert [row["caption"] for row in rows] == list(clips.captions)
+    assert rows[0]["transcript"] == "now cook the eggs"
+    assert rows[4]["jaccard"] is None  # nothing is said
+    text = page.read_text(encoding="utf-8")
+    assert "Whether both say the same" in text
+    assert sum(f'"{v}.mp4#{c}"' in text for v in "abc" for c in (0, 1)) == 3
+
+
+def test_a_caption_is_no_code_on_the_page(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    run = write_run(tmp_path / "run", [video_rows("a.mp4", (hostile,)), video_rows("b.mp4")])
+    (tmp_path / "a.vtt").write_text(vtt((0, 8, "</script><b>")))
+    found = run_compare(run, tmp_path)
+    page = write_report(found, read_clips(run), str(tmp_path / "report"), page_clips=10)
+    text = page.read_text(encoding="utf-8")
+    assert hostile not in text and "<b>" not in text
+
+
+def test_no_transcript_of_any_video(run: str, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match=r"no transcript of any of the 3 videos, such as 'a.mp4'"):
+        run_compare(run, tmp_path / "none")
+    (tmp_path / "none" / "x.vtt").write_text(vtt((0, 8, "hello")))
+    with pytest.raises(InputError, match="there is one of"):
+        run_compare(run, tmp_path / "none")
+
+
+def test_what_cannot_be_compared_is_refused(run: str, transcripts: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        run_compare(run, tmp_path / "missing")
+    with pytest.raises((RunError, InputError)):
+        run_compare(str(transcripts), transcripts)
+    with pytest.raises(InputError, match="holds no captioned clip"):
+        run_compare(write_run(tmp_path / "empty"), transcripts)
+    with pytest.raises(OptionError, match="--frames 0"):
+        CompareOptions(transcripts="x", frames=0)
+    with pytest.raises(InputError, match="no frame of any video could be read"):
+        run_compare(run, transcripts, scorer="demo")
+
+
+def test_ratings_become_shares(run: str, transcripts: Path, tmp_path: Path) -> None:
+    def rated(clip: str, side: str, answer: str) -> dict[str, object]:
+        return {
+            "clip": clip,
+            "side": side,
+            "shown_as": "A",
+            "question": "Seen?",
+            "answer": answer,
+            "automatic": False,
+            "rater": "me",
+            "rated_at": "2026-01-01T00:00:00Z",
+        }
+
+    answers = [
+        *(rated(f"{v}.mp4#0", "caption", "yes") for v in "ab"),
+        rated("a.mp4#0", "speech", "yes"),
+        rated("b.mp4#0", "speech", "no"),
+        rated("a.mp4#1", "caption", "no"),  # its other text was not answered
+        rated("a.mp4#1", "speech", "unsure"),
+    ]
+    path = tmp_path / "ratings.json"
+    document = {"format": "pseudolabel-ratings", "version": 1, "sheet": "s", "ratings": answers}
+    path.write_text(json.dumps(document))
+    measure = run_compare(run, transcripts, ratings=str(path)).measure("rated_1")
+    assert measure.caption is not None and measure.transcript is not None
+    assert (measure.caption.value, measure.transcript.value) == (1.0, 0.5)
+    answers[0]["clip"] = "z.mp4#0"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"rates clip 'z.mp4#0'"):
+        run_compare(run, transcripts, ratings=str(path))
+
+
+def test_scores_against_references_are_those_of_evaluate(
+    run: str, transcripts: Path, tmp_path: Path
+) -> None:
+    references = tmp_path / "references.json"
+    references.write_text(
+        json.dumps({"a.mp4#0": ["a man cooks an egg"], "b.mp4#0": ["the cat is asleep", "a cat"]})
+    )
+    found = run_compare(run, transcripts, references=str(references), java=False)
+    bleu = found.measure("bleu_1")
+    assert bleu.caption is not None and bleu.transcript is not None
+    assert bleu.caption.value > bleu.transcript.value > 0
+    assert {m.name for m in found.measures if m.group == "references"} >= {"rouge_l", "cider"}
+    assert "meteor" not in {m.name for m in found.measures}
