@@ -43,7 +43,8 @@ def big_run(data: Path, clips: int, *, seed: int = 0) -> Path:
         return path
     partial = path.with_name(f".partial-{path.name}")
     partial.mkdir(parents=True, exist_ok=True)
-    (partial / "run.json").write_text(json.dumps(MANIFEST, indent=2))
+    manifest = {**MANIFEST, "id": f"{seed:08x}{clips:08x}"}
+    (partial / "run.json").write_text(json.dumps(manifest, indent=2))
     random = np.random.default_rng(seed)
     for part, start in enumerate(range(0, clips, CLIPS_A_PART)):
         rows = _clips(random, start, min(CLIPS_A_PART, clips - start))

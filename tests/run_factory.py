@@ -85,6 +85,7 @@ def write_run(
     created_at: str = "2026-01-01T00:00:00+00:00",
     captioner: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
+    run_id: str | None = None,
 ) -> str:
     """A run folder with these parts; gives its path as text."""
     described = {"--clips": "fixed:8", "--frames": 1, "--strategy": "center", **(options or {})}
@@ -92,6 +93,7 @@ def write_run(
         writer.write_manifest(
             {
                 "format_version": 1,
+                "id": run_id or hashlib.sha256(path.name.encode()).hexdigest()[:16],
                 "created_at": created_at,
                 "options": described,
                 "fingerprint": hashlib.sha256(json.dumps(described).encode()).hexdigest(),

@@ -26,7 +26,7 @@ ROW_SCHEMAS = {"clips": "clip.v1", "frames": "frame.v1", "skipped": "skipped.v1"
 class SourceRun:
     """A run that rows come from, as its run.json describes it."""
 
-    run: str  # 16 hex digits, the `run` column of its rows
+    run: str  # its id, 16 hex digits: the `run` column of its rows
     created_at: str
     captioner: Mapping[str, Any]
     options: Mapping[str, Any]

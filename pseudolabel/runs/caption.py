@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import platform
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -212,6 +213,7 @@ def described_options(
 def _manifest(options: dict[str, Any], identity: CaptionerIdentity) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
+        "id": secrets.token_hex(8),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "options": options,
         "fingerprint": hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.errors import ReleaseError
 from pseudolabel.release.manifest import SourceRun
-from pseudolabel.runs.folder import MANIFEST, RunFolder
+from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.repeats import repeated_ids
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def _describe(folder: RunFolder) -> SourceRun:
         # A local folder: its name and its hash say which weights; its path is nobody's business.
         captioner["model"] = PurePath(captioner["model"]).name or "local"
     return SourceRun(
-        run=hashlib.sha256(folder.fs.cat_file(folder.at(MANIFEST))).hexdigest()[:16],
+        run=manifest["id"],
         created_at=manifest["created_at"],
         captioner=captioner,
         options={**manifest["options"], "--model": captioner["model"]},
