@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.machine import warn_if_busy
 from benchmarks.reporting import Report, Table, median
-from pseudolabel.evaluation.metrics import CaptionScorer
-from pseudolabel.evaluation.ptb import PtbLikeTokenizer, PtbTokenizer
+from pseudolabel.evaluation.metrics.ptb import PtbLikeTokenizer, PtbTokenizer
+from pseudolabel.evaluation.metrics.scores import CaptionScorer
 
 IDS, REFERENCES = 2_000, 5
 WORDS = ("a", "the", "two", "man", "woman", "child", "dog", "cat", "horse", "people", "is", "are")

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from pseudolabel.errors import InputError, OptionError
-from pseudolabel.evaluation import measures
-from pseudolabel.evaluation.agreement import overlap, search_offsets
 from pseudolabel.evaluation.clips import Clips, read_clips
 from pseudolabel.evaluation.comparison import Comparison, Found, Measure
-from pseudolabel.evaluation.grounding import Likeness, clip_pictures, likeness
-from pseudolabel.evaluation.intervals import Floats, Videos
-from pseudolabel.evaluation.rated import rating_measures
-from pseudolabel.evaluation.references import read_references
-from pseudolabel.evaluation.scoring import reference_measures
-from pseudolabel.evaluation.spoken import SpokenWords, spoken_words
-from pseudolabel.evaluation.transcripts import TranscriptSource
-from pseudolabel.evaluation.words import content_tokens, tokens
+from pseudolabel.evaluation.measuring import measures
+from pseudolabel.evaluation.measuring.agreement import overlap, search_offsets
+from pseudolabel.evaluation.measuring.grounding import Likeness, clip_pictures, likeness
+from pseudolabel.evaluation.measuring.intervals import Floats, Videos
+from pseudolabel.evaluation.measuring.rated import rating_measures
+from pseudolabel.evaluation.measuring.scoring import reference_measures
+from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
+from pseudolabel.evaluation.measuring.words import content_tokens, tokens
+from pseudolabel.evaluation.metrics.references import read_references
+from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from pseudolabel.runs.options import usable_cores
 
 _FEW_VIDEOS = 20  # fewer give intervals that say little

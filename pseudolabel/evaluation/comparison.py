@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pseudolabel.evaluation.agreement import OFFSETS_S, OffsetSearch
-from pseudolabel.evaluation.intervals import Difference, Estimate
+from pseudolabel.evaluation.measuring.agreement import OFFSETS_S, OffsetSearch
+from pseudolabel.evaluation.measuring.intervals import Difference, Estimate
 
 SCHEMA_VERSION = 1
 Group = Literal["coverage", "agreement", "groundedness", "references", "ratings"]

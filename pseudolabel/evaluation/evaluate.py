@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.errors import EvaluationError, OptionError
-from pseudolabel.evaluation.matching import Of, match
-from pseudolabel.evaluation.metrics import CaptionScores, score_captions
-from pseudolabel.evaluation.predictions import read_predictions
-from pseudolabel.evaluation.references import read_references
+from pseudolabel.evaluation.metrics.matching import Of, match
+from pseudolabel.evaluation.metrics.predictions import read_predictions
+from pseudolabel.evaluation.metrics.references import read_references
+from pseudolabel.evaluation.metrics.scores import CaptionScores, score_captions
 
 EXAMPLES = 5
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pseudolabel.errors import OptionError
-from pseudolabel.evaluation.agreement import OFFSETS_S, OffsetSearch
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Comparison, Group, Measure
-from pseudolabel.evaluation.grounding import decoded
-from pseudolabel.evaluation.intervals import Difference, Estimate
+from pseudolabel.evaluation.measuring.agreement import OFFSETS_S, OffsetSearch
+from pseudolabel.evaluation.measuring.grounding import decoded
+from pseudolabel.evaluation.measuring.intervals import Difference, Estimate
 from pseudolabel.evaluation.page.page import write_page
 from pseudolabel.evaluation.page.parts import (
     Column,

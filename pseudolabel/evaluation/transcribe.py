@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from pseudolabel.evaluation.transcript_folder import TranscriptFolder
+from pseudolabel.evaluation.transcripts.folder import TranscriptFolder
 from pseudolabel.records import Skipped, Video
 from pseudolabel.speech.transcript_files import transcript_json, webvtt
 from pseudolabel.speech.transcription import Heard, Transcriber

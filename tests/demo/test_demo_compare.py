@@ -10,7 +10,7 @@ from pseudolabel.demo.transcripts import speakers, write_transcripts
 from pseudolabel.evaluation.clips import read_clips
 from pseudolabel.evaluation.compare import CompareOptions, compare
 from pseudolabel.evaluation.comparison import Comparison
-from pseudolabel.evaluation.intervals import Estimate
+from pseudolabel.evaluation.measuring.intervals import Estimate
 from pseudolabel.runs.caption import caption_videos
 
 VIDEOS = 30

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pseudolabel.evaluation.intervals import Videos, from_rounds, paired, ratios
+from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, paired, ratios
 
 
 def grouped(random: np.random.Generator, videos: int, clips: int, spread: float) -> np.ndarray:

@@ -15,9 +15,14 @@ import numpy as np
 import pytest
 
 from pseudolabel.errors import EvaluationError
-from pseudolabel.evaluation.meteor import MeteorJudge
-from pseudolabel.evaluation.metrics import METRICS, CaptionScorer, CaptionScores, score_captions
-from pseudolabel.evaluation.ptb import JAR, PtbTokenizer
+from pseudolabel.evaluation.metrics.meteor import MeteorJudge
+from pseudolabel.evaluation.metrics.ptb import JAR, PtbTokenizer
+from pseudolabel.evaluation.metrics.scores import (
+    METRICS,
+    CaptionScorer,
+    CaptionScores,
+    score_captions,
+)
 
 needs_java = pytest.mark.skipif(
     shutil.which("java") is None, reason="no java on this machine: PTBTokenizer and METEOR need it"

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.errors import HubError, InputError, OptionError, RunError
-from pseudolabel.evaluation.matching import Of, match
-from pseudolabel.evaluation.predictions import Prediction, read_predictions
-from pseudolabel.evaluation.references import References, Segment
+from pseudolabel.evaluation.metrics.matching import Of, match
+from pseudolabel.evaluation.metrics.predictions import Prediction, read_predictions
+from pseudolabel.evaluation.metrics.references import References, Segment
 from pseudolabel.records import Span
 from release_factory import clip_rows, write_release
 from run_factory import video_rows, write_run

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from pseudolabel.evaluation.ptb import PtbLikeTokenizer, PtbTokenizer, normalized
+from pseudolabel.evaluation.metrics.ptb import PtbLikeTokenizer, PtbTokenizer, normalized
 
 needs_java = pytest.mark.skipif(
     shutil.which("java") is None, reason="no java on this machine: PTBTokenizer needs it"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.errors import InputError
-from pseudolabel.evaluation.references import Segment, read_references
+from pseudolabel.evaluation.metrics.references import Segment, read_references
 from pseudolabel.records import Span
 
 TWO = {"video1": ("a man sings", "someone sings"), "video2": ("a dog",)}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pseudolabel.errors import InputError, OptionError, RunError
-from pseudolabel.evaluation import transcript_folder
 from pseudolabel.evaluation.transcribe import TranscribeTally, transcribe_videos
+from pseudolabel.evaluation.transcripts import folder as transcript_folder
 from pseudolabel.speech.transcription import AudioBlock
 from pseudolabel.speech.transcripts import read_transcript
 from pseudolabel.speech.whisper_files import TranscribeOptions

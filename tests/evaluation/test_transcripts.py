@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.errors import InputError
-from pseudolabel.evaluation.transcripts import TranscriptSource
+from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from video_factory import make_video
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pseudolabel.errors import InputError
-from pseudolabel.evaluation.transcript_choice import Candidate, choose, read_mapping
-from pseudolabel.evaluation.transcript_tables import iter_parquet
+from pseudolabel.evaluation.transcripts.choice import Candidate, choose, read_mapping
+from pseudolabel.evaluation.transcripts.tables import iter_parquet
 from pseudolabel.records import SkipReason, Video
 from pseudolabel.speech.many_videos import is_of_many_videos, iter_howto100m, iter_table
 from pseudolabel.speech.names import VideoNames, stem_of

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pseudolabel.errors import InputError, OptionError
-from pseudolabel.evaluation.predictions import Prediction
-from pseudolabel.evaluation.references import References
+from pseudolabel.evaluation.metrics.predictions import Prediction
+from pseudolabel.evaluation.metrics.references import References
 from pseudolabel.records import Span
 
 Of = Literal["clip", "video"]

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from pseudolabel.errors import InputError
-from pseudolabel.evaluation.caption_files import (
+from pseudolabel.evaluation.metrics.caption_files import (
     Document,
     Lines,
     Table,

@@ -10,8 +10,8 @@ import numpy as np
 from pseudolabel.errors import InputError
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Measure
-from pseudolabel.evaluation.intervals import Videos
-from pseudolabel.evaluation.measures import means
+from pseudolabel.evaluation.measuring.intervals import Videos
+from pseudolabel.evaluation.measuring.measures import means
 from pseudolabel.evaluation.page.ratings import Rated, read_ratings
 
 SIDES = ("caption", "speech")  # as the sheet's pairs name their texts

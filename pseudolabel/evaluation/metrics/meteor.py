@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pycocoevalcap.meteor import meteor
 
 from pseudolabel.errors import EvaluationError
-from pseudolabel.evaluation.java import find_java, last_line
+from pseudolabel.evaluation.metrics.java import find_java, last_line
 
 _JVM = ("-Xmx2G", "-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
 _LAST_WORDS_S = 1.0  # from failing to ending

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.errors import EvaluationError
-from pseudolabel.evaluation.ptb import PtbLikeTokenizer, PtbTokenizer, Tokenizer
+from pseudolabel.evaluation.metrics.ptb import PtbLikeTokenizer, PtbTokenizer, Tokenizer
 
 if TYPE_CHECKING:
-    from pseudolabel.evaluation.meteor import MeteorJudge
+    from pseudolabel.evaluation.metrics.meteor import MeteorJudge
 
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr")
 FEW_IDS = 50  # under so many, CIDEr's word weights come from too few references
@@ -92,7 +92,7 @@ class CaptionScorer:
         self._tokenizer: Tokenizer = PtbTokenizer() if java else PtbLikeTokenizer()
         self._judge: MeteorJudge | None = None
         if java and meteor:
-            from pseudolabel.evaluation.meteor import MeteorJudge
+            from pseudolabel.evaluation.metrics.meteor import MeteorJudge
 
             self._judge = MeteorJudge()  # loads while texts are tokenized and the others score
 

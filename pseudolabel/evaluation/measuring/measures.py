@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.evaluation.agreement import Overlap
 from pseudolabel.evaluation.comparison import Group, Measure
-from pseudolabel.evaluation.diversity import diversities, self_bleu
-from pseudolabel.evaluation.grounding import Likeness
-from pseudolabel.evaluation.intervals import (
+from pseudolabel.evaluation.measuring.agreement import Overlap
+from pseudolabel.evaluation.measuring.diversity import diversities, self_bleu
+from pseudolabel.evaluation.measuring.grounding import Likeness
+from pseudolabel.evaluation.measuring.intervals import (
     Floats,
     Videos,
     from_rounds,
@@ -19,7 +19,7 @@ from pseudolabel.evaluation.intervals import (
     paired,
     ratios,
 )
-from pseudolabel.evaluation.words import Tokens
+from pseudolabel.evaluation.measuring.words import Tokens
 
 SAMPLE = 500  # clips whose texts' likeness to each other is measured
 Both = tuple[Sequence[str], Sequence[str]]  # the captions, and what was said

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.evaluation.clips import Clips
-from pseudolabel.evaluation.intervals import Floats
+from pseudolabel.evaluation.measuring.intervals import Floats
 from pseudolabel.records import Frame, FrameSize, Span, Video
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.pool import DecodePool

@@ -18,7 +18,7 @@ from typing import Protocol
 from pycocoevalcap.tokenizer import ptbtokenizer
 
 from pseudolabel.errors import EvaluationError
-from pseudolabel.evaluation.java import find_java, last_line
+from pseudolabel.evaluation.metrics.java import find_java, last_line
 
 JAR = Path(ptbtokenizer.__file__).with_name(ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR)
 PUNCTUATION = frozenset(ptbtokenizer.PUNCTUATIONS)

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pseudolabel.errors import InputError
-from pseudolabel.evaluation.caption_files import Document, Table, read_file, read_id, read_texts
+from pseudolabel.evaluation.metrics.caption_files import (
+    Document,
+    Table,
+    read_file,
+    read_id,
+    read_texts,
+)
 from pseudolabel.records import Span
 
 _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet")

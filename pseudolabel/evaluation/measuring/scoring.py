@@ -8,11 +8,11 @@ import numpy as np
 
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Measure
-from pseudolabel.evaluation.intervals import Videos, from_rounds, interval
-from pseudolabel.evaluation.matching import match
-from pseudolabel.evaluation.metrics import CaptionScorer, CaptionScores
-from pseudolabel.evaluation.predictions import Prediction
-from pseudolabel.evaluation.references import References
+from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, interval
+from pseudolabel.evaluation.metrics.matching import match
+from pseudolabel.evaluation.metrics.predictions import Prediction
+from pseudolabel.evaluation.metrics.references import References
+from pseudolabel.evaluation.metrics.scores import CaptionScorer, CaptionScores
 from pseudolabel.records import Span
 
 

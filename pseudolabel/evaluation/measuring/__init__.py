@@ -1,0 +1,1 @@
+"""Captions beside speech in figures: words, agreement, what is seen, with their intervals."""

@@ -1,0 +1,1 @@
+"""Captions against human references: readers, matching, and the scorers of pycocoevalcap."""

@@ -1,0 +1,1 @@
+"""Transcripts of many videos: found by id, and kept in a folder."""
