@@ -115,16 +115,28 @@ def unit_s(rows: Iterable[TableRow]) -> float:
 
 def _cells(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     if delimiter == ",":
-        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-        try:
-            yield from csv.reader(lines)
-        except csv.Error as error:
-            raise ValueError(f"not CSV: {error}") from None
+        yield from _csv_rows(lines)
         return
     # Whisper writes a quote mark as it is, which a CSV reader takes as an open quotation.
     for line in lines:
         cells = line.rstrip("\r\n").split(delimiter)
         yield [_unquoted(cell) for cell in cells] if line.strip() else []
+
+
+def _csv_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    reader = csv.reader(lines)
+    while True:
+        # The limit is the process's: other readers of tables keep their own.
+        previous = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise ValueError(f"not CSV: {error}") from None
+        finally:
+            csv.field_size_limit(previous)
+        if cells is None:
+            return
+        yield cells
 
 
 def _unquoted(cell: str) -> str:
