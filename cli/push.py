@@ -38,15 +38,24 @@ def push(
     """
     from pseudolabel.release.push import push as push_release
 
+    def show(plan: PushPlan) -> None:
+        for line in _plan_lines(plan, private):
+            say(line)
+
     done = push_release(
-        release, repo, private=private, create_pr=create_pr, dry_run=dry_run, on_step=say
+        release,
+        repo,
+        private=private,
+        create_pr=create_pr,
+        dry_run=dry_run,
+        on_plan=show,
+        on_step=say,
     )
     if as_json:
         echo_json(_summary(done, dry_run))
         return
     if dry_run and not done.was_there:
-        for line in _plan_lines(done.plan, private):
-            say(line)
+        say("nothing was sent")
         return
     if done.pull_request is not None:
         say(f"pull request: {done.pull_request}")
@@ -58,7 +67,7 @@ def push(
 def _plan_lines(plan: PushPlan, private: bool) -> list[str]:
     kind = f"a new {'private' if private else 'public'} dataset" if plan.is_new_repo else "there"
     lines = [
-        f"would push to {plan.url} ({kind}), by one commit to main, tagged {plan.tag}",
+        f"to {plan.url} ({kind}), by one commit, tagged {plan.tag}",
         f"  send    {len(plan.send)} files, {plan.bytes / 1e6:.1f} MB",
     ]
     lines += [f"    {path}" for path in plan.send[:SHOWN]]
@@ -67,7 +76,7 @@ def _plan_lines(plan: PushPlan, private: bool) -> list[str]:
     if plan.remove:
         lines.append(f"  remove  {len(plan.remove)} files of the version before")
         lines += [f"    {path}" for path in plan.remove[:SHOWN]]
-    return [*lines, "nothing was sent"]
+    return lines
 
 
 def _summary(done: Pushed, dry_run: bool) -> dict[str, object]:

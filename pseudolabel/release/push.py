@@ -65,6 +65,7 @@ def push(
     private: bool = False,
     create_pr: bool = False,
     dry_run: bool = False,
+    on_plan: Callable[[PushPlan], None] | None = None,
     on_step: Callable[[str], None] | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Pushed:
@@ -80,6 +81,7 @@ def push(
         private: Make it private, where it is made.
         create_pr: Open a pull request, and tag nothing; when it is merged, push again to tag.
         dry_run: Say what would be sent, and send nothing.
+        on_plan: Called with what will be written where, before anything is.
         on_step: Called with a line before each step.
         wait: Waits for so many seconds, before another try.
 
@@ -98,6 +100,8 @@ def push(
         say(f"{pushing.tag} is there already, with just these files")
         return Pushed(pushing.plan(), None, was_there=True)
     plan = pushing.plan()
+    if on_plan is not None:
+        on_plan(plan)
     if dry_run:
         return Pushed(plan, None)
     pushing.repo.create(private=private)

@@ -180,6 +180,12 @@ def test_a_dry_run_sends_nothing(hub: LoopbackHub, release: Path) -> None:
     assert not hub.has(REPO)
 
 
+def test_what_will_be_written_is_shown_before_anything_is(hub: LoopbackHub, release: Path) -> None:
+    shown: list[tuple[set[str], bool]] = []
+    send(release, on_plan=lambda plan: shown.append((set(plan.send), hub.has(REPO))))
+    assert shown == [(set(local_files(release)), False)]
+
+
 def test_a_private_repository_is_made_private(hub: LoopbackHub, release: Path) -> None:
     send(release, private=True)
     assert hub.repo(REPO).is_private
