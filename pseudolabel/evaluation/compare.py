@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pseudolabel.captions.words import content_tokens, tokens
 from pseudolabel.errors import InputError, OptionError
 from pseudolabel.evaluation.clips import Clips, read_clips
 from pseudolabel.evaluation.comparison import Comparison, Found, Measure
@@ -19,7 +20,6 @@ from pseudolabel.evaluation.measuring.intervals import Floats, Videos
 from pseudolabel.evaluation.measuring.rated import rating_measures
 from pseudolabel.evaluation.measuring.scoring import reference_measures
 from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
-from pseudolabel.evaluation.measuring.words import content_tokens, tokens
 from pseudolabel.evaluation.metrics.references import read_references
 from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from pseudolabel.runs.options import usable_cores

@@ -7,11 +7,11 @@ import random
 import numpy as np
 import pytest
 
+from pseudolabel.captions.words import content_tokens
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.measuring.agreement import OFFSETS_S, overlap, search_offsets
 from pseudolabel.evaluation.measuring.intervals import Videos
 from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
-from pseudolabel.evaluation.measuring.words import content_tokens
 from pseudolabel.records import Span, TimedWord, TranscriptSegment
 
 CLIP_S = 8.0

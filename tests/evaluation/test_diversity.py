@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from pseudolabel.captions.words import tokens
 from pseudolabel.evaluation.measuring.diversity import diversities, self_bleu
 from pseudolabel.evaluation.measuring.intervals import Videos
-from pseudolabel.evaluation.measuring.words import tokens
 
 
 def found(texts: list[str], video: list[int] | None = None) -> dict[str, float]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.captions.words import Tokens, content_word, words
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.measuring.intervals import Estimate, Floats, Videos, interval
 from pseudolabel.evaluation.measuring.spoken import SpokenWords
-from pseudolabel.evaluation.measuring.words import Tokens, content_word, words
 
 FARTHEST_S = 30  # how far speech is moved against the picture
 OFFSETS_S = np.arange(-FARTHEST_S, FARTHEST_S + 1)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.captions.words import Tokens
 from pseudolabel.evaluation.measuring.intervals import Floats, Videos
-from pseudolabel.evaluation.measuring.words import Tokens
 
 ROUNDS = 200  # of the bootstrap: these figures are no sums, and each round counts anew
 _ORDERS = (1, 2, 3, 4)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.captions.words import Tokens
 from pseudolabel.evaluation.comparison import Group, Measure
 from pseudolabel.evaluation.measuring.agreement import Overlap
 from pseudolabel.evaluation.measuring.diversity import diversities, self_bleu
@@ -19,7 +20,6 @@ from pseudolabel.evaluation.measuring.intervals import (
     paired,
     ratios,
 )
-from pseudolabel.evaluation.measuring.words import Tokens
 
 SAMPLE = 500  # clips whose texts' likeness to each other is measured
 Both = tuple[Sequence[str], Sequence[str]]  # the captions, and what was said

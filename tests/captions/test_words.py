@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pseudolabel.evaluation.measuring.words import content_tokens, content_word, tokens, words
+from pseudolabel.captions.words import content_tokens, content_word, tokens, words
 
 
 @pytest.mark.parametrize(
