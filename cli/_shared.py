@@ -9,7 +9,7 @@ import tomllib
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -53,6 +53,15 @@ def echo_json(data: dict[str, Any]) -> None:
 
 # Every option also comes from the environment; saying so at each would double the help.
 option = partial(typer.Option, show_envvar=False)
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, globs, @list.txt, tables (.csv .tsv .jsonl .parquet), "
+        "hf:NAME[:split], URLs.",
+    ),
+]
 
 
 class Terminated(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ._progress import steps
 from ._shared import option, say, stdout, visible
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def compare(
 
     Example: pseudolabel compare run --transcripts transcripts --scorer demo --out report
     """
-    from pseudolabel.evaluation.clips import read_clips
     from pseudolabel.evaluation.compare import CompareOptions
     from pseudolabel.evaluation.compare import compare as compare_texts
     from pseudolabel.evaluation.report import write_report
@@ -93,7 +93,8 @@ def compare(
         device=device,
         workers=workers,
     )
-    found = compare_texts(captions, options, on_step=say)
+    with steps("frames looked at") as (on_step, on_progress):
+        found = compare_texts(captions, options, on_step=on_step, on_progress=on_progress)
     if as_json:
         typer.echo(found.to_json(), nl=False)
     else:
@@ -103,7 +104,6 @@ def compare(
     if out is not None:
         page = write_report(
             found,
-            read_clips(captions),
             out,
             page_clips=page_clips,
             rated_clips=sample if rate else 0,
@@ -113,7 +113,7 @@ def compare(
 
 
 def _print(found: Comparison) -> None:
-    from pseudolabel.evaluation.report import figure, p_value
+    from pseudolabel.evaluation.report import figure, table
 
     console = stdout()
     console.print(
@@ -123,16 +123,11 @@ def _print(found: Comparison) -> None:
             + f"{found.found.videos_with:,} have a transcript"
         )
     )
-    table = Table("", "caption", "speech", "difference", "p", box=None, pad_edge=False)
-    for measure in found.measures:
-        table.add_row(
-            measure.label,
-            figure(measure.caption or measure.both, measure.is_share),
-            figure(measure.transcript, measure.is_share),
-            figure(measure.difference, measure.is_share),
-            "" if measure.difference is None else p_value(measure.difference.p),
-        )
-    console.print(table)
+    figures = table(found.measures)
+    shown = Table(*figures.columns, box=None, pad_edge=False)
+    for row in figures.rows:
+        shown.add_row(*(Text(visible(cell)) for cell in row))
+    console.print(shown)
     if found.offsets is not None:
         shares = ", ".join(
             f"{name} {figure(share, is_share=True)}" for name, share in found.offsets.timing.items()

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
-from ._progress import REFRESH_S
-from ._shared import echo_json, option, read_config, say, stderr
+from ._progress import Videos, videos_bar
+from ._shared import Inputs, echo_json, option, read_config, say
 
 if TYPE_CHECKING:
     from pseudolabel.evaluation.transcribe import TranscribeTally
 
 
 def transcribe(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Files, folders, globs, @list.txt, tables (.csv .tsv .jsonl .parquet), "
-            "hf:NAME[:split], URLs.",
-        ),
-    ],
+    inputs: Inputs,
     out: Annotated[str, option(help="The folder of transcripts.")],
     model: Annotated[
         str,
@@ -77,7 +59,7 @@ def transcribe(
         compute_type=compute_type,
         batch_size=batch_size,
     )
-    with _bar() as on_progress:
+    with videos_bar("loading the model", _heard) as on_progress:
         tally = transcribe_videos(inputs, out, options, on_progress=on_progress)
     if as_json:
         echo_json(_summary(tally, out))
@@ -88,39 +70,12 @@ def transcribe(
         raise typer.Exit(1)
 
 
-@contextmanager
-def _bar() -> Iterator[Callable[[TranscribeTally], None]]:
-    """Gives the function that moves the bar, which is there on a terminal only."""
-    console = stderr()
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("videos"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("loading the model", total=None)
-        shown_s = 0.0
-
-        def show(tally: TranscribeTally) -> None:
-            nonlocal shown_s
-            now_s = time.monotonic()
-            if now_s - shown_s < REFRESH_S:
-                return
-            shown_s = now_s
-            progress.update(
-                task,
-                completed=tally.videos + sum(tally.skipped.values()),
-                total=tally.total,
-                description=f"{tally.audio_s / 60:.1f} min of sound, {_speed(tally):.1f} x real "
-                f"time, {sum(tally.skipped.values())} skipped",
-            )
-
-        yield show
+def _heard(tally: TranscribeTally) -> Videos:
+    skipped = sum(tally.skipped.values())
+    line = (
+        f"{tally.audio_s / 60:.1f} min of sound, {_speed(tally):.1f} x real time, {skipped} skipped"
+    )
+    return Videos(tally.videos + skipped, tally.total, line)
 
 
 def _summary(tally: TranscribeTally, out: str) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Clips:
         first, end = np.searchsorted(self.video, [video, video + 1])
         return slice(int(first), int(end))
 
+    def key(self, clip: int) -> str:
+        """The name of a clip, which no other clip has."""
+        return f"{self.video_ids[self.video[clip]]}#{self.clip_index[clip]}"
+
 
 def read_clips(where: str) -> Clips:
     """Read the clips of a run folder or of a release, here or on the Hub.
@@ -52,7 +56,7 @@ def read_clips(where: str) -> Clips:
     """
     import pyarrow as pa
 
-    tables = list(_release_tables(where) if _is_release(where) else _run_tables(where))
+    tables = list(_release_tables(where) if is_release(where) else _run_tables(where))
     rows = pa.concat_tables(tables) if tables else None
     if rows is None or not rows.num_rows:
         raise InputError(f"{where}: holds no captioned clip", hint="pseudolabel show lists them")
@@ -72,7 +76,8 @@ def read_clips(where: str) -> Clips:
     )
 
 
-def _is_release(where: str) -> bool:
+def is_release(where: str) -> bool:
+    """Whether this names a release, here or on the Hub, rather than a run."""
     folder = Path(where)
     return (folder / MANIFEST).is_file() or not (folder.exists() or "://" in where)
 
@@ -87,6 +92,6 @@ def _release_tables(where: str) -> Sequence[pa.Table]:
     import pyarrow.parquet as pq
 
     release = local_release(where)
-    files = [f.path for f in read_manifest(release).files if f.path.startswith("data/clips/")]
+    files = [file.path for file in read_manifest(release).files if file.config == "clips"]
     tables = [pq.read_table(release / path, columns=[*_COLUMNS, "url"]) for path in files]
     return [table.rename_columns([*_COLUMNS, "source"]) for table in tables]

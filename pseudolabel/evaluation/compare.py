@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +15,18 @@ from pseudolabel.errors import InputError, OptionError
 from pseudolabel.evaluation.clips import Clips, read_clips
 from pseudolabel.evaluation.comparison import Comparison, Found, Measure
 from pseudolabel.evaluation.measuring import measures
-from pseudolabel.evaluation.measuring.agreement import overlap, search_offsets
-from pseudolabel.evaluation.measuring.grounding import Likeness, clip_pictures, likeness
-from pseudolabel.evaluation.measuring.intervals import Floats, Videos
+from pseudolabel.evaluation.measuring.agreement import OffsetSearch, overlap, search_offsets
+from pseudolabel.evaluation.measuring.grounding import clip_pictures, likeness
+from pseudolabel.evaluation.measuring.intervals import Videos
 from pseudolabel.evaluation.measuring.rated import rating_measures
 from pseudolabel.evaluation.measuring.scoring import reference_measures
 from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
 from pseudolabel.evaluation.metrics.references import read_references
 from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from pseudolabel.runs.options import usable_cores
+
+if TYPE_CHECKING:
+    from pseudolabel.captioners.scorer import Scorer
 
 _FEW_VIDEOS = 20  # fewer give intervals that say little
 
@@ -62,8 +66,21 @@ class Texts:
     found: Found
 
 
+@dataclass(slots=True)
+class _Findings:
+    """What the judges find, added up one judge at a time."""
+
+    columns: dict[str, Any]  # one value a clip
+    warnings: list[str]
+    measures: list[Measure] = field(default_factory=list)
+
+
 def compare(
-    where: str, options: CompareOptions, *, on_step: Callable[[str], None] | None = None
+    where: str,
+    options: CompareOptions,
+    *,
+    on_step: Callable[[str], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Compare the captions of a run or a release with transcripts of its videos.
 
@@ -78,6 +95,7 @@ def compare(
         where: A run folder, or a release here or on the Hub.
         options: Transcripts and judges.
         on_step: Called with a line before each step.
+        on_progress: Called with the number of frames that the scorer has looked at so far.
 
     Raises:
         InputError: If there is no clip, or no transcript of any of its videos.
@@ -86,47 +104,33 @@ def compare(
     say = on_step or (lambda _line: None)
     say("reading clips and transcripts")
     texts = read_texts(where, options)
-    clips = texts.clips
-    videos = Videos(clips.video, seed=options.seed)
-    both = (clips.captions, texts.said)
+    videos = Videos(texts.clips.video, seed=options.seed)
+    findings = _Findings(columns={"transcript": texts.said}, warnings=_warnings(texts))
     say("comparing words")
-    counted = (tokens(both[0]), tokens(both[1]))
-    content = (content_tokens(both[0]), content_tokens(both[1]))
-    has_speech = np.array([bool(said) for said in texts.said])
-    common = overlap(*content)
-    found: list[Measure] = [
-        *measures.coverage(both, counted, videos),
-        *measures.agreement(common, has_speech, videos),
-    ]
-    columns: dict[str, Any] = {
-        "words_in_common": common.common,
-        "jaccard": np.where(has_speech, common.jaccard, np.nan),
-    }
-    offsets = search_offsets(clips, content[0], texts.spoken, videos)
+    offsets = _add_words(findings, texts, videos)
     if options.text_encoder is not None:
         say(f"encoding texts with {options.text_encoder}")
-        found += _semantic(texts, options, videos, columns)
+        _add_meaning(findings, texts, options, videos)
     if options.scorer is not None:
         say(f"looking at {options.frames} frames of each clip with {options.scorer}")
-        found += _grounded(texts, options, videos, columns)
+        _add_groundedness(findings, texts, options, videos, on_progress)
     if options.references is not None:
         say("scoring against references")
         references = read_references(options.references)
-        found += reference_measures(
-            clips, texts.said, references, java=options.java, seed=options.seed
+        findings.measures += reference_measures(
+            texts.clips, texts.said, references, java=options.java, seed=options.seed
         )
     if options.ratings is not None:
-        found += rating_measures(options.ratings, clips, options.seed)
+        findings.measures += rating_measures(options.ratings, texts.clips, options.seed)
     return Comparison(
         source=where,
-        clips=len(clips),
-        videos=len(clips.video_ids),
+        compared=texts.clips,
         found=texts.found,
-        measures=tuple(found),
+        measures=tuple(findings.measures),
         offsets=offsets,
         options=asdict(options),
-        warnings=tuple(_warnings(texts)),
-        columns={"transcript": texts.said, **columns},
+        warnings=tuple(findings.warnings),
+        columns=findings.columns,
     )
 
 
@@ -169,9 +173,22 @@ def read_texts(where: str, options: CompareOptions) -> Texts:
     )
 
 
-def _semantic(
-    texts: Texts, options: CompareOptions, videos: Videos, columns: dict[str, Any]
-) -> list[Measure]:
+def _add_words(findings: _Findings, texts: Texts, videos: Videos) -> OffsetSearch | None:
+    """Coverage and agreement; gives when the captions' words are said."""
+    both = (texts.clips.captions, texts.said)
+    content = (content_tokens(both[0]), content_tokens(both[1]))
+    has_speech = np.array([bool(said) for said in texts.said])
+    common = overlap(*content)
+    findings.measures += measures.coverage(both, (tokens(both[0]), tokens(both[1])), videos)
+    findings.measures += measures.agreement(common, has_speech, videos)
+    findings.columns["words_in_common"] = common.common
+    findings.columns["jaccard"] = np.where(has_speech, common.jaccard, np.nan)
+    return search_offsets(texts.clips, content[0], texts.spoken, videos)
+
+
+def _add_meaning(
+    findings: _Findings, texts: Texts, options: CompareOptions, videos: Videos
+) -> None:
     from pseudolabel.captioners.text_encoder import load_text_encoder
 
     encoder = load_text_encoder(str(options.text_encoder), device=options.device)
@@ -186,31 +203,52 @@ def _semantic(
         differs = texts.clips.video[rows] != texts.clips.video[rows[other]]
         chance[rows[differs]] = (captions * said[other]).sum(axis=1)[differs]
     encoder.close()
-    columns["semantic_similarity"] = similarity
-    return list(measures.semantic(similarity, chance, videos))
+    findings.measures += measures.semantic(similarity, chance, videos)
+    findings.columns["semantic_similarity"] = similarity
 
 
-def _grounded(
-    texts: Texts, options: CompareOptions, videos: Videos, columns: dict[str, Any]
-) -> list[Measure]:
+def _add_groundedness(
+    findings: _Findings,
+    texts: Texts,
+    options: CompareOptions,
+    videos: Videos,
+    on_progress: Callable[[int], None] | None,
+) -> None:
     from pseudolabel.captioners.scorer import load_scorer
 
-    scorer = load_scorer(str(options.scorer), device=options.device)
-    workers = options.workers or usable_cores()
-    pictures = clip_pictures(texts.clips, scorer, frames=options.frames, workers=workers)
-    sides: list[Likeness] = []
-    for name, side in (("caption", texts.clips.captions), ("transcript", texts.said)):
-        found = likeness(texts.clips, pictures, side, scorer, options.seed)
-        columns[f"{name}_similarity"] = found.similarity
-        columns[f"{name}_percentile"] = found.percentile
-        sides.append(found)
-    scorer.close()
-    if not np.isfinite(pictures).any():
-        raise InputError(
-            "--scorer: no frame of any video could be read",
-            hint="the videos must be where the run found them",
+    clips = texts.clips
+    with closing(load_scorer(str(options.scorer), device=options.device)) as scorer:
+        pictures = clip_pictures(
+            clips,
+            scorer,
+            frames=options.frames,
+            workers=options.workers or usable_cores(),
+            on_progress=on_progress,
         )
-    return list(measures.groundedness(sides[0], sides[1], videos))
+        if not np.isfinite(pictures).any():
+            raise InputError(
+                "--scorer: no frame of any video could be read",
+                hint="the videos must be where the run found them",
+            )
+        caption, said = (
+            likeness(clips, pictures, side, scorer, options.seed)
+            for side in (clips.captions, texts.said)
+        )
+        cut = [_cut(side, scorer) for side in (clips.captions, texts.said)]
+    findings.measures += measures.groundedness(caption, said, videos)
+    for name, found in (("caption", caption), ("transcript", said)):
+        findings.columns[f"{name}_similarity"] = found.similarity
+        findings.columns[f"{name}_percentile"] = found.percentile
+    if any(cut):
+        findings.warnings.append(
+            f"{options.scorer} reads only the beginning of {cut[0]} captions and of the speech of "
+            f"{cut[1]} clips: they are longer than it takes"
+        )
+
+
+def _cut(texts: Sequence[str], scorer: Scorer) -> int:
+    """How many texts are longer than the scorer takes."""
+    return sum(count for text, count in Counter(texts).items() if scorer.is_cut(text))
 
 
 def _warnings(texts: Texts) -> list[str]:
@@ -236,29 +274,3 @@ def _warnings(texts: Texts) -> list[str]:
             "one video are not independent"
         )
     return warnings
-
-
-def write_clips(comparison: Comparison, clips: Clips, path: Path) -> None:
-    """Write `clips.parquet`: a row a clip, with both texts and all scores."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, Any] = {
-        "video_id": [clips.video_ids[video] for video in clips.video],
-        "clip_index": pa.array(clips.clip_index, pa.int32()),
-        "start_s": clips.start_s,
-        "end_s": clips.end_s,
-        "caption": list(clips.captions),
-        "transcript": list(comparison.columns["transcript"]),
-    }
-    for name, values in comparison.columns.items():
-        if name != "transcript":
-            columns[name] = _nullable(values)
-    pq.write_table(pa.table(columns), path, compression="zstd")
-
-
-def _nullable(values: Floats) -> Any:
-    import pyarrow as pa
-
-    is_unknown = np.isnan(values) if values.dtype.kind == "f" else None
-    return pa.array(values, mask=is_unknown)

@@ -6,10 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.measuring.agreement import OFFSETS_S, OffsetSearch
 from pseudolabel.evaluation.measuring.intervals import Difference, Estimate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_VERSION = 1
 Group = Literal["coverage", "agreement", "groundedness", "references", "ratings"]
@@ -45,14 +51,23 @@ class Comparison:
     """Captions beside what was said during the same clips."""
 
     source: str
-    clips: int
-    videos: int
+    compared: Clips = field(repr=False)
     found: Found
     measures: tuple[Measure, ...]
     offsets: OffsetSearch | None
     options: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     columns: Mapping[str, Any] = field(default_factory=dict, repr=False)  # one value a clip
+
+    @property
+    def clips(self) -> int:
+        """How many clips were compared."""
+        return len(self.compared)
+
+    @property
+    def videos(self) -> int:
+        """How many videos they are of."""
+        return len(self.compared.video_ids)
 
     def measure(self, name: str) -> Measure:
         """The measure of a name."""
@@ -72,6 +87,30 @@ class Comparison:
             "warnings": list(self.warnings),
         }
         return json.dumps(_without_nan(data), indent=2, ensure_ascii=False) + "\n"
+
+    def to_table(self) -> pa.Table:
+        """As `clips.parquet` holds it: a row a clip, its texts and what was found of them."""
+        import pyarrow as pa
+
+        clips = self.compared
+        return pa.table(
+            {
+                "video_id": [clips.video_ids[video] for video in clips.video],
+                "clip_index": pa.array(clips.clip_index, pa.int32()),
+                "start_s": clips.start_s,
+                "end_s": clips.end_s,
+                "caption": list(clips.captions),
+                **{name: _nullable(values) for name, values in self.columns.items()},
+            }
+        )
+
+
+def _nullable(values: Any) -> pa.Array:
+    """A column, null where it is NaN."""
+    import pyarrow as pa
+
+    is_number = isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    return pa.array(values, mask=np.isnan(values) if is_number else None)
 
 
 def _offsets(search: OffsetSearch | None) -> dict[str, Any] | None:

@@ -74,7 +74,6 @@ _ABOUT: Mapping[Group, str] = {
 
 def write_report(
     comparison: Comparison,
-    clips: Clips,
     out: str,
     *,
     page_clips: int,
@@ -85,7 +84,6 @@ def write_report(
 
     Args:
         comparison: What was found.
-        clips: What was compared.
         out: The folder; made if it is not there, and files of these names are replaced.
         page_clips: The page shows as many clips, drawn at random where there are more.
         rated_clips: Pairs on the rating sheet; 0: no sheet.
@@ -94,20 +92,20 @@ def write_report(
     Raises:
         OptionError: If the folder cannot be written.
     """
-    from pseudolabel.evaluation.compare import write_clips
+    import pyarrow.parquet as pq
 
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JSON).write_text(comparison.to_json(), encoding="utf-8")
-        write_clips(comparison, clips, folder / CLIPS)
+        pq.write_table(comparison.to_table(), folder / CLIPS, compression="zstd")
     except OSError as error:
         raise OptionError(
             f"--out {out}: cannot be written: {error.strerror or error}",
             hint="choose another folder",
         ) from None
-    chosen = _sample(np.arange(len(clips)), page_clips)
-    rating = _rating(comparison, clips, rated_clips, workers) if rated_clips else None
+    chosen = _sample(np.arange(comparison.clips), page_clips)
+    rating = _rating(comparison, rated_clips, workers) if rated_clips else None
     write_page(
         folder / PAGE,
         title="Captions beside speech",
@@ -115,7 +113,7 @@ def write_report(
         headlines=headlines(comparison),
         sections=list(sections(comparison)),
         columns=[c for c in _COLUMNS if c.key in _keys(comparison)],
-        clips=_page_clips(comparison, clips, chosen, workers),
+        clips=_page_clips(comparison, chosen, workers),
         rating=rating,
     )
     return folder / PAGE
@@ -261,16 +259,15 @@ def _keys(comparison: Comparison) -> set[str]:
     return {"caption", "start_s", "end_s", *comparison.columns}
 
 
-def _page_clips(
-    comparison: Comparison, clips: Clips, chosen: Sequence[int], workers: int
-) -> Iterator[PageClip]:
+def _page_clips(comparison: Comparison, chosen: Sequence[int], workers: int) -> Iterator[PageClip]:
+    clips = comparison.compared
     pictures = _pictures(clips, chosen, _THUMBNAIL, workers)
     for clip in chosen:
         values: dict[str, Any] = {
             name: _value(column[clip]) for name, column in comparison.columns.items()
         }
         yield PageClip(
-            key=_key(clips, clip),
+            key=clips.key(clip),
             title=f"{clips.video_ids[clips.video[clip]]} · {clips.start_s[clip]:.1f} s",
             values={
                 **values,
@@ -282,8 +279,8 @@ def _page_clips(
         )
 
 
-def _rating(comparison: Comparison, clips: Clips, most: int, workers: int) -> Rating:
-    said = comparison.columns["transcript"]
+def _rating(comparison: Comparison, most: int, workers: int) -> Rating:
+    clips, said = comparison.compared, comparison.columns["transcript"]
     with_both = np.array([bool(c and s) for c, s in zip(clips.captions, said, strict=True)])
     chosen = _sample(np.flatnonzero(with_both), most)
     pictures = _pictures(clips, chosen, _TO_JUDGE, workers)
@@ -296,7 +293,7 @@ def _rating(comparison: Comparison, clips: Clips, most: int, workers: int) -> Ra
     return Rating(
         [
             Pair(
-                clip=_key(clips, clip),
+                clip=clips.key(clip),
                 title=f"{clips.start_s[clip]:.1f} s",
                 texts={"caption": clips.captions[clip], "speech": said[clip]},
                 image=pictures[clip],
@@ -304,10 +301,6 @@ def _rating(comparison: Comparison, clips: Clips, most: int, workers: int) -> Ra
             for clip in shown
         ]
     )
-
-
-def _key(clips: Clips, clip: int) -> str:
-    return f"{clips.video_ids[clips.video[clip]]}#{clips.clip_index[clip]}"
 
 
 def _value(value: Any) -> Any:

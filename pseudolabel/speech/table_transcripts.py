@@ -64,7 +64,7 @@ def table_rows(
     Raises:
         ValueError: If a column is missing, naming those found, or the CSV is malformed.
     """
-    rows = _cells(lines, delimiter)
+    rows = table_cells(lines, delimiter)
     header = [name.strip() for name in next(rows, [])]
     index = table_columns(header, of_many=of_many)
     places = [index.get(name, len(header)) for name in TableRow._fields]
@@ -113,18 +113,31 @@ def unit_s(rows: Iterable[TableRow]) -> float:
     return 0.001 if typical >= 100 else 1.0
 
 
-def _cells(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+def table_cells(
+    lines: Iterable[str], delimiter: str, *, strict: bool = False
+) -> Iterator[list[str]]:
+    """The cells of any table, a row at a time; those of an empty line are none.
+
+    Args:
+        lines: Of the file, their ends untouched.
+        delimiter: A comma, or a tab: then a quote mark in a cell is one, and quotes none.
+        strict: Refuse CSV whose quotes do not close, rather than make something of it.
+
+    Raises:
+        ValueError: If the CSV is malformed.
+    """
     if delimiter == ",":
-        yield from _csv_rows(lines)
+        yield from _csv_rows(lines, strict)
         return
-    # Whisper writes a quote mark as it is, which a CSV reader takes as an open quotation.
+    # Who writes tabs seldom quotes: a CSV reader would take a text's quote mark as one that
+    # opens a cell, and swallow the rows up to the next.
     for line in lines:
         cells = line.rstrip("\r\n").split(delimiter)
         yield [_unquoted(cell) for cell in cells] if line.strip() else []
 
 
-def _csv_rows(lines: Iterable[str]) -> Iterator[list[str]]:
-    reader = csv.reader(lines)
+def _csv_rows(lines: Iterable[str], strict: bool) -> Iterator[list[str]]:
+    reader = csv.reader(lines, strict=strict)
     while True:
         # The limit is the process's: other readers of tables keep their own.
         previous = csv.field_size_limit(_LONGEST_CELL)

@@ -12,6 +12,7 @@ from typer.testing import Result
 
 from pseudolabel.contract import load_schema
 from run_factory import video_rows, write_run
+from video_factory import make_video
 
 Invoke = Callable[..., Result]
 
@@ -53,6 +54,25 @@ def test_the_report_is_where_it_says(home: Path, invoke: Invoke) -> None:
     }
     again = invoke("compare", home / "run", "--transcripts", home / "transcripts", "--out", out)
     assert again.exit_code == 0, again.stderr
+
+
+def test_a_bar_counts_frames_between_the_lines_of_steps(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    make_video(tmp_path / "a.mp4", seconds=16, fps=10)
+    rows = [video_rows("a.mp4", source=str(tmp_path / "a.mp4"))]
+    run = write_run(tmp_path / "run", rows)
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:04,000\nmy cat\n")
+    (tmp_path / "people.json").write_text(json.dumps({"a.mp4#0": ["a cat"], "a.mp4#1": ["a dog"]}))
+    judges = ("--scorer", "demo", "--references", tmp_path / "people.json", "--no-java")
+    result = invoke("compare", run, "--transcripts", tmp_path, *judges)
+    assert result.exit_code == 0, result.stderr
+    before, bar, after = result.stderr.partition("frames looked at")
+    assert bar and "looking at 3 frames of each clip with demo\n" in before
+    gone = "\x1b[1A\x1b[2K"
+    assert gone in after.partition("scoring against references\n")[0], "the bar ends, then the line"
+    assert "frames looked at" not in after.partition("scoring against references\n")[2]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pseudolabel.evaluation.report import CLIPS, JSON, PAGE, write_report
 from pseudolabel.release.export import export
 from pseudolabel.release.options import ReleaseOptions
 from run_factory import video_rows, write_run
+from video_factory import make_video
 
 
 def vtt(*cues: tuple[float, float, str]) -> str:
@@ -101,13 +102,12 @@ def test_a_release_gives_the_figures_of_its_run(
 
 def test_the_report_is_written(run: str, transcripts: Path, tmp_path: Path) -> None:
     found = run_compare(run, transcripts)
-    clips = read_clips(run)
-    page = write_report(found, clips, str(tmp_path / "report"), page_clips=3)
+    page = write_report(found, str(tmp_path / "report"), page_clips=3)
     assert page == tmp_path / "report" / PAGE
     data = json.loads((tmp_path / "report" / JSON).read_text(encoding="utf-8"))
     jsonschema.validate(data, load_schema("compare.v1"))
     rows = pq.read_table(tmp_path / "report" / CLIPS).to_pylist()
-    assert [row["caption"] for row in rows] == list(clips.captions)
+    assert [row["caption"] for row in rows] == list(read_clips(run).captions)
     assert rows[0]["transcript"] == "now cook the eggs"
     assert rows[4]["jaccard"] is None  # nothing is said
     text = page.read_text(encoding="utf-8")
@@ -120,7 +120,7 @@ def test_a_caption_is_no_code_on_the_page(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [video_rows("a.mp4", (hostile,)), video_rows("b.mp4")])
     (tmp_path / "a.vtt").write_text(vtt((0, 8, "</script><b>")))
     found = run_compare(run, tmp_path)
-    page = write_report(found, read_clips(run), str(tmp_path / "report"), page_clips=10)
+    page = write_report(found, str(tmp_path / "report"), page_clips=10)
     text = page.read_text(encoding="utf-8")
     assert hostile not in text and "<b>" not in text
 
@@ -145,6 +145,22 @@ def test_what_cannot_be_compared_is_refused(run: str, transcripts: Path, tmp_pat
         CompareOptions(transcripts="x", frames=0)
     with pytest.raises(InputError, match="no frame of any video could be read"):
         run_compare(run, transcripts, scorer="demo")
+
+
+def test_the_scorer_counts_frames_and_tells_what_it_cuts(tmp_path: Path) -> None:
+    videos = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for video in videos:
+        make_video(video, seconds=16, fps=10)
+    rows = [video_rows(video.name, ("a cat", "a dog"), source=str(video)) for video in videos]
+    run = write_run(tmp_path / "run", rows)
+    (tmp_path / "a.vtt").write_text(vtt((0, 8, "a red circle " * 40), (8, 16, "a dog")))
+    counted: list[int] = []
+    options = CompareOptions(transcripts=str(tmp_path), scorer="demo", frames=2)
+    found = compare(run, options, on_progress=counted.append)
+    assert counted[-1] == 8
+    assert any("beginning of 0 captions and of the speech of 1 clips" in w for w in found.warnings)
+    (tmp_path / "a.vtt").write_text(vtt((0, 8, "so"), (8, 16, "a dog")))
+    assert not any("beginning" in warning for warning in compare(run, options).warnings)
 
 
 def test_ratings_become_shares(run: str, transcripts: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -269,7 +270,7 @@ def test_a_meteor_that_fails(
     first_on_path(monkeypatch, tmp_path)
     fake_java(tmp_path, script)
     words = {f"v{n}": ["a cat"] for n in range(200)}
-    with MeteorJudge() as judge:
+    with closing(MeteorJudge()) as judge:
         for why in (message, "it has ended"):
             with pytest.raises(EvaluationError, match=f"METEOR's Java failed: .*{why}") as error:
                 judge.score(words, dict.fromkeys(words, "a cat"))

@@ -127,7 +127,7 @@ def test_tables_of_clips_and_of_stretches(tmp_path: Path) -> None:
         ('[{"video_id": "a", "caption": NaN}]', "row 1, caption: 'nan' is no caption"),
         ('[{"video_id": "a", "words": "x"}]', r"of captions \(columns: video_id, words\)"),
         ("video_id,caption\na,one, two\n", "row 1 has 3 cells, the header 2"),
-        ('video_id,caption\na,"one\nb,two\n', "not readable as a table"),
+        ('video_id,caption\na,"one\nb,two\n', "not CSV"),
         ("oneword\n", "'oneword' is a line without a caption"),
         ("a\0b", "is no text"),
         ("PAR1", "not readable as Parquet"),

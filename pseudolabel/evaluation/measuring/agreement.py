@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pseudolabel.captions.words import Tokens, content_word, words
 from pseudolabel.evaluation.clips import Clips
-from pseudolabel.evaluation.measuring.intervals import Estimate, Floats, Videos, interval
+from pseudolabel.evaluation.measuring.intervals import Estimate, Floats, Videos, divided, interval
 from pseudolabel.evaluation.measuring.spoken import SpokenWords
 
 FARTHEST_S = 30  # how far speech is moved against the picture
@@ -135,8 +135,7 @@ def _add(steps: Floats, times_s: Sequence[float], start_s: float, length_s: floa
 
 def _timing(said: Floats, wanted: Floats, half_s: float) -> Floats:
     """Which of `TIMINGS` each video is: `(videos, 4)` of 0 and 1; all 0 without speech."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(wanted[:, None] > 0, said / wanted[:, None], 0.0)
+    shares = np.nan_to_num(divided(said, wanted[:, None]))
     best = _best(shares)
     rows = np.arange(len(shares))
     is_clear = shares[rows, best] - np.median(shares, axis=1) >= _CLEARLY
@@ -153,14 +152,12 @@ def _found(said: Floats, wanted: Floats, timing: Floats, videos: Videos) -> Offs
     has_speech = timing.sum(axis=1, keepdims=True)
     kinds = np.concatenate([timing, has_speech], axis=1)
     drawn_kinds = videos.drawn(kinds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kind_rounds = drawn_kinds[:, :-1] / drawn_kinds[:, -1:]
+    kind_rounds = divided(drawn_kinds[:, :-1], drawn_kinds[:, -1:])
     kind_shares = timing.sum(axis=0) / has_speech.sum()
     by_video = np.concatenate([said, wanted[:, None]], axis=1)
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
     shares = total[:-1] / total[-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rounds = drawn[:, :-1] / drawn[:, -1:]
+    rounds = divided(drawn[:, :-1], drawn[:, -1:])
     is_known = np.isfinite(rounds).all(axis=1)
     rounds = rounds[is_known]
     best_of_rounds = OFFSETS_S[_best(rounds)]

@@ -58,6 +58,13 @@ def clip_pictures(
 
     The frames are spread evenly over the clip. They are not the one that was captioned, so that
     the caption is not judged by the picture it was made from alone.
+
+    Args:
+        clips: The clips.
+        scorer: Makes the vectors.
+        frames: How many of each clip.
+        workers: Decode processes.
+        on_progress: Called with the number of frames looked at so far.
     """
     total: NDArray[np.float32] | None = None
     seen = np.zeros(len(clips), np.int64)
@@ -72,13 +79,13 @@ def clip_pictures(
             total[clip] += vector
             seen[clip] += 1
         waiting.clear()
+        if on_progress is not None:
+            on_progress(int(seen.sum()))
 
     for clip, frame in decoded(clips, range(len(clips)), frames, scorer.frame_size, workers):
         waiting.append((clip, frame.pixels))
         if len(waiting) == _BATCH:
             add()
-            if on_progress is not None:
-                on_progress(int(seen.sum()))
     if waiting:
         add()
     if total is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 ROUNDS = 1_000
 _AT_ONCE = 50  # rounds whose weights are held in memory
@@ -53,6 +53,11 @@ class Videos:
         self.rounds = rounds
         self._seed = seed
 
+    @classmethod
+    def among(cls, video: ArrayLike, seed: int = 0) -> Videos:
+        """The videos of some clips only: `video` is that of each clip, by any numbers."""
+        return cls(np.unique(video, return_inverse=True)[1].astype(np.int64), seed=seed)
+
     def sums(self, values: Floats) -> Floats:
         """Sums over each video: `(clips, ...)` to `(videos, ...)`."""
         total = np.zeros((self.count, *values.shape[1:]))
@@ -91,8 +96,8 @@ def ratios(videos: Videos, numerators: Floats, denominators: Floats) -> list[Est
     columns = numerators.shape[1]
     by_video = videos.sums(np.concatenate([numerators, denominators], axis=1))
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
-    values = _divided(total[:columns], total[columns:])
-    rounds = _divided(drawn[:, :columns], drawn[:, columns:])
+    values = divided(total[:columns], total[columns:])
+    rounds = divided(drawn[:, :columns], drawn[:, columns:])
     return [interval(value, found) for value, found in zip(values, rounds.T, strict=True)]
 
 
@@ -115,7 +120,7 @@ def paired(videos: Videos, first: Floats, second: Floats, per: Floats) -> Differ
     """
     by_video = videos.sums(np.stack([first - second, per], axis=1))
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
-    found = interval(float(_divided(total[0], total[1])), _divided(drawn[:, 0], drawn[:, 1]))
+    found = interval(float(divided(total[0], total[1])), divided(drawn[:, 0], drawn[:, 1]))
     flipped = np.abs(videos.flips(by_video[:, :1])[:, 0])
     as_large = int((flipped >= abs(total[0]) - 1e-12).sum())
     return Difference(found.value, found.low, found.high, (as_large + 1) / (videos.rounds + 1))
@@ -130,6 +135,7 @@ def from_rounds(value: float, rounds: Floats) -> Difference:
     )
 
 
-def _divided(top: Floats, bottom: Floats) -> Floats:
+def divided(top: Floats, bottom: Floats) -> Floats:
+    """A ratio, NaN where there is nothing to divide by."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(bottom == 0, np.nan, top / bottom)

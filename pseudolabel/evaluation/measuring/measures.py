@@ -64,7 +64,7 @@ def _likeness_to_each_other(tokens: tuple[Tokens, Tokens], videos: Videos) -> It
         return
     chosen = np.random.default_rng(0).permutation(with_both)[:SAMPLE]
     first, second = (self_bleu(side, chosen) for side in tokens)
-    sampled = Videos(np.unique(videos.video[chosen], return_inverse=True)[1].astype(np.int64))
+    sampled = Videos.among(videos.video[chosen])
     one = np.ones(len(chosen))
     label = "self-BLEU-4"
     yield means("self_bleu", "coverage", label, first, second, one, sampled)

@@ -27,10 +27,7 @@ def rating_measures(path: str, clips: Clips, seed: int = 0) -> Iterator[Measure]
         InputError: If the file cannot be read, or rates clips that are not compared.
     """
     rated = read_ratings(Path(path))
-    numbers = {
-        f"{clips.video_ids[video]}#{index}": int(video)
-        for video, index in zip(clips.video, clips.clip_index, strict=True)
-    }
+    numbers = {clips.key(clip): int(video) for clip, video in enumerate(clips.video)}
     unknown = [one.clip for one in rated if one.clip not in numbers]
     if unknown:
         raise InputError(
@@ -43,8 +40,7 @@ def rating_measures(path: str, clips: Clips, seed: int = 0) -> Iterator[Measure]
         if not both:
             continue
         values = np.array([[np.mean(answers[clip][side]) for side in SIDES] for clip in both])
-        video = np.unique([numbers[clip] for clip in both], return_inverse=True)[1]
-        videos = Videos(video.astype(np.int64), seed=seed)
+        videos = Videos.among([numbers[clip] for clip in both], seed=seed)
         one = np.ones(len(both))
         name = f"rated_{at + 1}"
         first, second = values[:, 0], values[:, 1]

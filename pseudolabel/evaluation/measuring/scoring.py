@@ -10,10 +10,9 @@ from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Measure
 from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, interval
 from pseudolabel.evaluation.metrics.matching import match
-from pseudolabel.evaluation.metrics.predictions import Prediction
+from pseudolabel.evaluation.metrics.predictions import predictions_of
 from pseudolabel.evaluation.metrics.references import References
 from pseudolabel.evaluation.metrics.scores import CaptionScorer, CaptionScores
-from pseudolabel.records import Span
 
 
 def reference_measures(
@@ -40,32 +39,18 @@ def reference_measures(
         EvaluationError: If nothing matches, or Java is missing.
         InputError: If two clips lay claim to one id.
     """
-    predictions = [
-        Prediction(
-            clips.video_ids[video],
-            caption,
-            int(index),
-            Span(float(start_s), float(end_s)),
-        )
-        for video, caption, index, start_s, end_s in zip(
-            clips.video, clips.captions, clips.clip_index, clips.start_s, clips.end_s, strict=True
-        )
-    ]
-    matched = match(predictions, references)
+    matched = match(predictions_of(clips), references)
     with CaptionScorer(references.captions, java=java) as scorer:
         caption, speech = (
             scorer.score({key: texts[clip] for key, clip in matched.chosen.items()})
             for texts in (clips.captions, said)
         )
     video = [int(clips.video[matched.chosen[key]]) for key in caption.ids]
-    yield from _measures(caption, speech, np.unique(video, return_inverse=True)[1], seed)
+    yield from _measures(caption, speech, Videos.among(video, seed=seed))
 
 
-def _measures(
-    caption: CaptionScores, speech: CaptionScores, video: np.ndarray, seed: int
-) -> Iterator[Measure]:
-    videos = Videos(video.astype(np.int64), seed=seed)
-    one = np.ones(len(video))
+def _measures(caption: CaptionScores, speech: CaptionScores, videos: Videos) -> Iterator[Measure]:
+    one = np.ones(len(caption.ids))
     for metric, value in caption.corpus.items():
         first, second = caption.per_id[metric], speech.per_id[metric]
         drawn = videos.drawn(videos.sums(np.stack([first, second, one], axis=1)))

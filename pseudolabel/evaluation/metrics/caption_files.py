@@ -7,17 +7,18 @@ references and of predictions.
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pseudolabel.errors import InputError
 from pseudolabel.records import Span
+from pseudolabel.speech.encodings import decode
+from pseudolabel.speech.table_transcripts import table_cells
 
 # In order of preference, in lower case: in COCO's annotations `id` is that of the annotation.
 ID_COLUMNS: tuple[str, ...] = ("video_id", "videoid", "image_id", "video", "image", "clip_name")
@@ -95,7 +96,7 @@ class Lines:
 
 
 def read_file(path: str) -> Table | Document | Lines:
-    """Read a file of captions. Text is UTF-8, UTF-16 with its mark, else taken as Windows-1252.
+    """Read a file of captions. Text is UTF-8, or UTF with a mark; other bytes are Windows-1252.
 
     Raises:
         InputError: If it cannot be read, or is nothing of the kind.
@@ -108,7 +109,7 @@ def read_file(path: str) -> Table | Document | Lines:
         return _parquet(path, raw)
     if b"\0" in raw[:4096] and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError(f"{path}: is no text", hint="JSON, JSON lines, CSV, TSV, text or Parquet")
-    text = _decoded(raw)
+    text = decode(raw)
     if not text.strip():
         raise InputError(f"{path}: is empty")
     return _json(path, text) if text.lstrip()[0] in "{[" else _plain(path, text)
@@ -170,15 +171,6 @@ def span_of(times: Any) -> Span | None:
     if not isinstance(times, list) or len(times) != 2:
         return None
     return _span(*times)
-
-
-def _decoded(raw: bytes) -> str:
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")
 
 
 def _parquet(path: str, raw: bytes) -> Table:
@@ -250,11 +242,11 @@ def _plain(path: str, text: str) -> Table | Lines:
 
 def _delimited(path: str, text: str, delimiter: str) -> Table:
     try:
-        lines = _cells(text.lstrip(), delimiter)
+        lines = table_cells(io.StringIO(text.lstrip(), newline=""), delimiter, strict=True)
         columns = [name.strip() for name in next(lines)]
         rows = [cells for cells in lines if any(cells)]
-    except csv.Error as error:
-        raise InputError(f"{path}: not readable as a table: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
     for number, cells in enumerate(rows, 1):
         if len(cells) != len(columns):
             raise InputError(
@@ -262,18 +254,3 @@ def _delimited(path: str, text: str, delimiter: str) -> Table:
                 hint='a cell with a comma in it stands in quotes: "a man sings, then dances"',
             )
     return Table(path, tuple(columns), [dict(zip(columns, row, strict=True)) for row in rows])
-
-
-def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
-    if delimiter == ",":
-        yield from csv.reader(io.StringIO(text, newline=""), strict=True)
-        return
-    # Whoever writes tabs seldom quotes: a CSV reader would take a caption's quote mark as one
-    # that opens a cell, and swallow the rows up to the next.
-    for line in io.StringIO(text, newline=None):
-        yield [_unquoted(cell) for cell in line.rstrip("\n").split(delimiter)]
-
-
-def _unquoted(cell: str) -> str:
-    whole = len(cell) > 1 and cell[0] == cell[-1] == '"' and cell.count('"') % 2 == 0
-    return cell[1:-1].replace('""', '"') if whole else cell

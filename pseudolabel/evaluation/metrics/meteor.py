@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,17 +70,6 @@ class MeteorJudge:
         """End the JVM."""
         self._scorer.end()
         self._complaints.close()
-
-    def __enter__(self) -> MeteorJudge:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _why(self, error: Exception) -> str:
         """What it said last, else how it ended, else what came of it here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pseudolabel.errors import InputError
 from pseudolabel.evaluation.metrics.caption_files import (
@@ -15,6 +16,9 @@ from pseudolabel.evaluation.metrics.caption_files import (
     read_texts,
 )
 from pseudolabel.records import Span
+
+if TYPE_CHECKING:
+    from pseudolabel.evaluation.clips import Clips
 
 _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet")
 _SHAPES = (
@@ -61,7 +65,7 @@ def read_predictions(path: str) -> Predictions:
         RunError, ReleaseError, HubError: If a run or release cannot be read.
     """
     if not Path(path).is_file():
-        return Predictions(path, "a run or release", _of_clips(path))
+        return Predictions(path, "a run or release", _of_run(path))
     content = read_file(path)
     if isinstance(content, Table):
         found = tuple(_of_table(content))
@@ -73,12 +77,8 @@ def read_predictions(path: str) -> Predictions:
     return Predictions(path, "a file", found)
 
 
-def _of_clips(path: str) -> tuple[Prediction, ...]:
-    from pseudolabel.evaluation.clips import read_clips
-
-    if not Path(path).exists() and path.lower().endswith(_SUFFIXES):
-        raise InputError(f"{path}: no such file or folder", hint=_SHAPES)
-    clips = read_clips(path)
+def predictions_of(clips: Clips) -> tuple[Prediction, ...]:
+    """The captions of clips, in their order."""
     rows = zip(
         clips.video.tolist(),
         clips.captions,
@@ -91,6 +91,14 @@ def _of_clips(path: str) -> tuple[Prediction, ...]:
         Prediction(clips.video_ids[video], caption, index, Span(start_s, end_s))
         for video, caption, index, start_s, end_s in rows
     )
+
+
+def _of_run(path: str) -> tuple[Prediction, ...]:
+    from pseudolabel.evaluation.clips import read_clips
+
+    if not Path(path).exists() and path.lower().endswith(_SUFFIXES):
+        raise InputError(f"{path}: no such file or folder", hint=_SHAPES)
+    return predictions_of(read_clips(path))
 
 
 def _of_table(table: Table) -> Iterable[Prediction]:

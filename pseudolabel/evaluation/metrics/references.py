@@ -79,6 +79,10 @@ class _Collected:
         self.aliases: dict[str, str] = {}
         self.segments: dict[str, Segment] = {}
 
+    def add(self, item: Mapping[str, Any], id_key: str, where: str) -> None:
+        texts = read_texts(item.get("caption"), where)
+        self.captions[read_id(item.get(id_key), where)].extend(texts)
+
     def references(self, path: str, shape: str) -> References:
         captions = {key: tuple(texts) for key, texts in self.captions.items()}
         return References(path, shape, captions, self.aliases, self.segments)
@@ -121,9 +125,7 @@ def _is_msr_vtt(data: Mapping[str, Any]) -> bool:
 def _msr_vtt(data: Mapping[str, Any], path: str) -> References:
     found = _Collected()
     for sentence in data["sentences"]:
-        where = f"{path}: sentence {sentence.get('sen_id')}"
-        texts = read_texts(sentence.get("caption"), where)
-        found.captions[read_id(sentence.get("video_id"), where)].extend(texts)
+        found.add(sentence, "video_id", f"{path}: sentence {sentence.get('sen_id')}")
     return found.references(path, "MSR-VTT")
 
 
@@ -134,9 +136,7 @@ def _is_coco(data: Mapping[str, Any]) -> bool:
 def _coco(data: Mapping[str, Any], path: str) -> References:
     found = _Collected()
     for annotation in data["annotations"]:
-        where = f"{path}: annotation {annotation.get('id')}"
-        texts = read_texts(annotation.get("caption"), where)
-        found.captions[read_id(annotation.get("image_id"), where)].extend(texts)
+        found.add(annotation, "image_id", f"{path}: annotation {annotation.get('id')}")
     images = data.get("images")
     for image in images if isinstance(images, list) else []:
         if isinstance(image, dict) and isinstance(image.get("file_name"), str):
