@@ -19,12 +19,13 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _VOWEL = re.compile(r"[aeiouy]")
 
 
-def _listed(text: str) -> frozenset[str]:
+def listed(text: str) -> frozenset[str]:
+    """The words of a list that is written as text."""
     return frozenset(text.split())
 
 
 # Words that say nothing of what is seen or done; contractions are cut before they are looked up.
-STOP_WORDS = _listed(
+STOP_WORDS = listed(
     """
     a about above after again against all almost also although always am among an and another any
     anybody anyone anything are aren around as at away back be because become been before began
