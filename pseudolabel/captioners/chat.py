@@ -32,6 +32,10 @@ class FrameRefusedError(Exception):
         self.status = status
 
 
+class UnansweredError(CaptionerError):
+    """The server has answered nothing lately: it is out of reach, fails, or is overloaded."""
+
+
 class ChatClient:
     """One server, many threads.
 
@@ -146,7 +150,7 @@ class ChatClient:
             what, hint = "cannot be reached", "start it, check the URL, or a longer --timeout"
         else:
             what, hint = "fails", "see the server's log"
-        return CaptionerError(
+        return UnansweredError(
             f"server {self.shown_url} {what} ({_TRIES} tries, the last one: {failure})", hint=hint
         )
 

@@ -66,6 +66,22 @@ def resolve_dtype(dtype: DType, device: torch.device, *, is_demo: bool = False) 
     return torch.bfloat16 if not is_demo and _has_native_bfloat16(device) else torch.float32
 
 
+def check_device(error: BaseException) -> None:
+    """A device that failed fails every later frame as well: that is no refusal of this one.
+
+    Raises:
+        CaptionerError: If `error` says that it did.
+    """
+    import torch
+
+    failed = getattr(torch, "AcceleratorError", None)
+    if failed is not None and isinstance(error, failed):
+        raise CaptionerError(
+            f"the device failed: {' '.join(str(error).split())[:200]}",
+            hint="start again with the same command; what is done is kept",
+        ) from error
+
+
 def _has_native_bfloat16(device: torch.device) -> bool:
     import torch
 

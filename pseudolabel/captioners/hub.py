@@ -58,6 +58,22 @@ def find_extra(name: str, file: str, commit: str) -> Path | None:
     return None if constants.HF_HUB_OFFLINE else _download(name, file, commit, is_default=False)
 
 
+def find_file(name: str, file: str, revision: str | None) -> tuple[str, Path]:
+    """The commit of a revision, and one file of it in the local cache, downloaded if need be.
+
+    Raises:
+        CaptionerError: If there is no such repository, revision or file, access is refused, or
+            the Hub cannot be reached and the cache does not have it.
+    """
+    path = _download(name, file, revision, is_default=False)
+    if path is None:
+        raise CaptionerError(
+            f"--model {name}: the repository has no {file}",
+            hint=f"a file of https://huggingface.co/{name}/tree/{revision or 'main'}",
+        )
+    return path.parents[file.count("/")].name, path
+
+
 def _commit(path: Path) -> str:
     # The cache lays files out as .../snapshots/COMMIT/FILE.
     return path.parent.name

@@ -25,6 +25,7 @@ class ModelSource:
     location: str  # what from_pretrained takes: a folder, or a name on the Hub
     revision: str  # commit hash, or sha256:... of a folder
     config: dict[str, Any]  # config.json
+    gguf_file: str | None = None  # the file in a folder that has it all; config then is its head's
 
     @property
     def architecture(self) -> str:
@@ -39,6 +40,8 @@ class ModelSource:
     @property
     def load_args(self) -> dict[str, Any]:
         """What every from_pretrained call needs to load these very files."""
+        if self.gguf_file is not None:
+            return {"gguf_file": self.gguf_file}
         return {} if self.is_folder else {"revision": self.revision}
 
 

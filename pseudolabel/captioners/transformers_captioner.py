@@ -8,6 +8,7 @@ from typing import Any
 from pseudolabel.captioners.answers import Answer, check_some_worked
 from pseudolabel.captioners.batching import BatchSizer, is_out_of_memory, release_memory
 from pseudolabel.captioners.decoding import SpecialTokens, TokenRecorder, settle_decoding
+from pseudolabel.captioners.devices import check_device
 from pseudolabel.captioners.identity import ModelPlan, plan_model
 from pseudolabel.captioners.inputs import InputBuilder
 from pseudolabel.captioners.options import CaptionOptions
@@ -16,7 +17,6 @@ from pseudolabel.captioners.prompts import CONTINUES_PROMPT
 from pseudolabel.captioners.protocol import CaptionerIdentity, Refusal
 from pseudolabel.captioners.sampling import row_keys
 from pseudolabel.captioners.weights import load_model, quiet_transformers
-from pseudolabel.errors import CaptionerError
 from pseudolabel.records import Caption, Frame, FrameSize
 
 _FAILURES = (RuntimeError, ValueError, IndexError, TypeError, ZeroDivisionError)
@@ -107,7 +107,7 @@ class TransformersCaptioner:
         except _FAILURES as error:
             if is_out_of_memory(error):
                 raise
-            _check_device(error)
+            check_device(error)
             detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if len(frames) == 1:
             return [Refusal(detail)]
@@ -163,15 +163,3 @@ def _answer(captions: Sequence[Caption | None]) -> Answer:
     if len(whole) < len(captions):
         return Refusal("the model's scores are not finite numbers; try --dtype float32")
     return whole
-
-
-def _check_device(error: BaseException) -> None:
-    """A device that failed fails every later frame as well: that is no refusal of this one."""
-    import torch
-
-    failed = getattr(torch, "AcceleratorError", None)
-    if failed is not None and isinstance(error, failed):
-        raise CaptionerError(
-            f"the device failed: {' '.join(str(error).split())[:200]}",
-            hint="start again with the same command; what is done is kept",
-        ) from error

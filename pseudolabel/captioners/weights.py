@@ -57,7 +57,10 @@ def load_weights(
         CaptionerError: As `load_model`.
     """
     from safetensors import SafetensorError
+    from transformers import GgufConfig
 
+    # Unpacked on every machine: packed weights take kernels, which are code from the Hub.
+    form = {"quantization_config": GgufConfig(dequantize=True)} if source.gguf_file else {}
     try:
         model, report = auto_class.from_pretrained(
             source.location,
@@ -65,6 +68,7 @@ def load_weights(
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            **form,
             **source.load_args,
         )
         missing = {name for name in report["missing_keys"] if not name.startswith(unused)}
