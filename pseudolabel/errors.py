@@ -15,6 +15,8 @@ What goes wrong with a single video is no exception here: it becomes a `Skipped`
 
 from __future__ import annotations
 
+import re
+
 
 class PseudolabelError(Exception):
     """A failure that the user can do something about.
@@ -71,3 +73,8 @@ class MissingExtraError(PseudolabelError):
             f"{needed_for} needs the package {package!r}, which is not installed",
             hint=f"pip install 'pseudolabel[{extra}]'",
         )
+
+
+def without_addresses(message: str) -> str:
+    """What another program said, fit to be passed on: web addresses in it may be signed."""
+    return re.sub(r"https?://\S+", "(an address)", message)

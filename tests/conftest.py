@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported, so before anything
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
+
+from loopback_hub import LoopbackHub, skip_waits, use_hub
 
 Invoke = Callable[..., Result]
 
@@ -32,3 +35,18 @@ def invoke(app: typer.Typer) -> Invoke:
         return CliRunner().invoke(app, [str(a) for a in arguments])
 
     return run
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
+    """A Hub without repositories, which the Hub's clients in this process talk to."""
+    with LoopbackHub() as made:
+        use_hub(monkeypatch, made, tmp_path / "home")
+        yield made
+        assert made.faults == [], "a fault that was planned did not happen"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that `huggingface_hub` wanted to wait, and did not."""
+    return skip_waits(monkeypatch)

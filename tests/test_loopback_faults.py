@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from loopback_hub import UPLOAD_WARNING, LoopbackHub, client_environment, skip_waits, use_hub
+from loopback_hub import UPLOAD_WARNING, LoopbackHub, client_environment, use_hub
 from loopback_wire import DisconnectError
 
 pytestmark = pytest.mark.filterwarnings(UPLOAD_WARNING)
@@ -24,16 +24,10 @@ Commit = Callable[..., CommitInfo]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as made:
-        use_hub(monkeypatch, made, tmp_path / "home")
-        made.create(NAME)
-        yield made
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    return skip_waits(monkeypatch)
+def hub(hub: LoopbackHub) -> LoopbackHub:
+    """With one repository."""
+    hub.create(NAME)
+    return hub
 
 
 @pytest.fixture

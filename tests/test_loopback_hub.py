@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -30,7 +30,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from loopback_hub import UPLOAD_WARNING, LoopbackHub, client_environment, skip_waits, use_hub
+from loopback_hub import UPLOAD_WARNING, LoopbackHub, client_environment
 from loopback_routes import Account
 
 pytestmark = pytest.mark.filterwarnings(UPLOAD_WARNING)
@@ -40,21 +40,15 @@ Commit = Callable[..., CommitInfo]
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as made:
-        use_hub(monkeypatch, made, tmp_path / "home")
-        made.create(NAME)
-        yield made
+def hub(hub: LoopbackHub) -> LoopbackHub:
+    """With one repository."""
+    hub.create(NAME)
+    return hub
 
 
 @pytest.fixture
 def api(hub: LoopbackHub) -> HfApi:
     return HfApi(endpoint=hub.url, token=hub.token)
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    return skip_waits(monkeypatch)
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from pseudolabel.demo.truth import TrueScene, Truth
 from pseudolabel.demo.world import DEMO_SEED, DemoVideo, World
 from pseudolabel.errors import InputError, RunError
+from pseudolabel.files import replacing
 from pseudolabel.records import Span
 from pseudolabel.videos.writing import write_video
 
@@ -83,9 +83,8 @@ def read_truth(folder: Path) -> dict[str, Truth]:
 
 
 def _write_truth(path: Path, truths: Iterable[Truth]) -> None:
-    """One scene a line, under a temporary name until all are there."""
-    partial = path.with_name(f".{path.name}")
-    with partial.open("w", encoding="utf-8") as out:
+    """One scene a line."""
+    with replacing(path) as out:
         for truth in truths:
             for scene in truth.scenes:
                 row = {
@@ -94,7 +93,4 @@ def _write_truth(path: Path, truths: Iterable[Truth]) -> None:
                     "end_s": scene.span.end_s,
                     "caption": scene.caption,
                 }
-                out.write(json.dumps(row) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)
+                out.write(json.dumps(row).encode() + b"\n")

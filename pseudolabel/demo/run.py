@@ -58,8 +58,8 @@ def run_demo(out: str, *, on_progress: Callable[[Tally], None] | None = None) ->
     """
     videos, run = Path(out) / "videos", str(Path(out) / "run")
     transcripts = Path(out) / "transcripts"
-    write_world(videos, VIDEOS)
-    write_transcripts(transcripts, read_truth(videos))
+    world = write_world(videos, VIDEOS)
+    write_transcripts(transcripts, {video.video_id: video.truth for video in world})
     tally = caption_videos(
         [str(videos)], run, captioner=CaptionOptions(model="demo"), on_progress=on_progress
     )

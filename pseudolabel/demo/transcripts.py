@@ -9,13 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pseudolabel.demo.truth import Truth
 from pseudolabel.errors import RunError
 
 Speaker = Literal["describes", "elsewhere", "late"]
-SPEAKERS: tuple[Speaker, ...] = get_args(Speaker)
 SHARES: Mapping[Speaker, float] = {"describes": 0.5, "elsewhere": 0.3, "late": 0.2}
 LATE_S = 10.0
 _SAYS = ("here you can see", "look at", "now there is", "and this is", "next comes")

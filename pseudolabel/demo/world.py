@@ -41,11 +41,6 @@ class DemoVideo:
     scenes: tuple[Scene, ...]
 
     @property
-    def frame_count(self) -> int:
-        """How many frames it has."""
-        return self.scenes[-1].end_frame
-
-    @property
     def duration_s(self) -> float:
         """How long it is, in seconds."""
         return self.scenes[-1].end_s

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pseudolabel.evaluation.metrics.matching import Of, match
 from pseudolabel.evaluation.metrics.predictions import read_predictions
 from pseudolabel.evaluation.metrics.references import read_references
 from pseudolabel.evaluation.metrics.scores import CaptionScores, score_captions
+from pseudolabel.files import explained, write_whole
 
 EXAMPLES = 5
 
@@ -105,18 +106,12 @@ def _check_writable(path: str) -> None:
 
 
 def _write_rows(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as out:
-            if path.lower().endswith(".csv"):
-                table = csv.DictWriter(out, fieldnames=list(rows[0]))
-                table.writeheader()
-                table.writerows(rows)
-            else:
-                out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise EvaluationError(f"{path}: cannot be written: {error.strerror or error}") from None
+    out = io.StringIO(newline="")
+    if path.lower().endswith(".csv"):
+        table = csv.DictWriter(out, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with explained(path, EvaluationError, hint=None):
+        write_whole(Path(path), out.getvalue().encode())

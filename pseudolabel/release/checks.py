@@ -15,16 +15,13 @@ import numpy as np
 
 from pseudolabel.contract import load_schema
 from pseudolabel.release.manifest import ROW_SCHEMAS
+from pseudolabel.release.rows import KEYS, UNIQUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _TOLERANCE_S = 1e-6  # of times that were added up
 _NOT_RULES = {"$schema", "$id", "title", "description", "required", "type", "additionalProperties"}
-_KEYS = {
-    "clips": ("video_id", "clip_index"),
-    "frames": ("video_id", "clip_index", "frame_index"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,8 @@ def wrong_rows(config: str, rows: pa.Table) -> Iterator[WrongRow]:
         yield from _column(name, rows[name].combine_chunks(), rule)
     if config == "clips":
         yield from _clip_times(rows)
-    if config in _KEYS:
-        yield from _repeated(rows, _KEYS[config])
+    if config in UNIQUE:
+        yield from _repeated(rows, KEYS[config])
 
 
 def _column(name: str, values: pa.Array, rule: Mapping[str, Any]) -> Iterator[WrongRow]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pseudolabel.errors import HubError, OptionError
+from pseudolabel.errors import HubError, OptionError, without_addresses
 
 Answer = TypeVar("Answer")
 
@@ -354,7 +354,7 @@ class HubRepo:
             return HubError(
                 f"{self.name}: no such repository, or a private one", hint="check the name"
             )
-        said = re.sub(r"https?://\S+", "(an address)", error.server_message or "")[:200]
+        said = without_addresses(error.server_message or "")[:200]
         return HubError(f"{self.name}: the Hub answered {status} {said}".rstrip())
 
 

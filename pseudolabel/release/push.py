@@ -15,14 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.errors import HubError, ReleaseError
+from pseudolabel.files import hash_file
 from pseudolabel.release.hub import HubRepo, PassingError, RemoteFile, parse_repo
-from pseudolabel.release.manifest import (
-    MANIFEST,
-    Manifest,
-    hash_file,
-    read_manifest,
-    violations,
-)
+from pseudolabel.release.manifest import MANIFEST, Manifest, read_manifest, violations
 from pseudolabel.release.validate import validate_folder
 from pseudolabel.release.version import Version
 
@@ -41,11 +36,6 @@ class PushPlan:
     send: tuple[str, ...]  # paths the Hub does not have as they are
     remove: tuple[str, ...]  # paths of the version before that this one lacks
     bytes: int  # of what is sent
-
-    @property
-    def is_committed(self) -> bool:
-        """Whether the Hub has all of it already."""
-        return not self.send and not self.remove
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pseudolabel.files import hash_file
 from pseudolabel.release.card.card import card_violations
 from pseudolabel.release.checks import WrongRow, wrong_rows
 from pseudolabel.release.hub import local_release
@@ -20,19 +20,17 @@ from pseudolabel.release.manifest import (
     MANIFEST,
     Manifest,
     ReleaseFile,
-    hash_file,
     read_json,
     read_manifest,
     violations,
 )
-from pseudolabel.release.rows import CONFIGS, IMAGE, arrow_schema
+from pseudolabel.release.rows import CONFIGS, IMAGE, UNIQUE, arrow_schema
 from pseudolabel.release.splits import split_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_OF_A_FILE = 20  # problems told; the rest is counted
-_SHARD = re.compile(r"data/(\w+)/(\w+)-\d{5}-of-\d{5}\.parquet")
 _NOT_OURS = {".gitattributes"}  # the Hub's own
 _BATCH_ROWS = 32_768
 
@@ -123,16 +121,15 @@ def _rows(release: Path, manifest: Manifest, files: list[ReleaseFile]) -> Iterat
     for config in CONFIGS:
         counted: Counter[str] = Counter()
         for file in files:
-            match = _SHARD.fullmatch(file.path)
-            if match and match[1] == config:
-                found = _Shard(release, file, config, match[2], manifest)
+            if file.config == config and file.split is not None:
+                found = _Shard(release, file, config, file.split, manifest)
                 yield from _bounded(file.path, found.problems(keys[config]))
-                counted[match[2]] += found.rows
+                counted[file.split] += found.rows
         for split, counts in manifest.configs[config].items():
             if counted[split] != counts.rows:
                 message = f"says {counts.rows} rows of {config}/{split}; there are {counted[split]}"
                 yield Problem(MANIFEST, None, message)
-    for config in ("clips", "frames"):
+    for config in UNIQUE:
         yield from _repeated(keys[config])
     clips, frames = (_joined(keys[config]) for config in ("clips", "frames"))
     orphans = ~np.isin(frames["clip"], clips["clip"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pseudolabel.errors import MissingExtraError, OptionError
+from pseudolabel.errors import MissingExtraError, OptionError, without_addresses
+from pseudolabel.files import hash_files
 
 NEEDED_FILES = ("config.json", "model.bin", "tokenizer.json")
-_HASHED_SUFFIXES = (".bin", ".json", ".txt")
+_HASHED_SUFFIXES = (".bin", ".json", ".txt")  # what a model is loaded from; no README
 _NO_HUB = "a size, NAME[@revision] of the Hub, or the folder of a model converted for CTranslate2"
 
 
@@ -62,7 +62,7 @@ def find_whisper(options: TranscribeOptions) -> WhisperFiles:
     folder = Path(model).expanduser()
     if folder.is_dir():
         _refuse_incomplete(model, folder)
-        name, revision = folder.resolve().name, _folder_revision(folder)
+        name, revision = folder.resolve().name, hash_files(folder, _HASHED_SUFFIXES)
     else:
         name, folder = model, _downloaded(model)
         _refuse_incomplete(model, folder)
@@ -111,7 +111,7 @@ def _downloaded(model: str) -> Path:
     try:
         return Path(download_model(name, revision=revision or None))
     except (OSError, ValueError) as error:  # the Hub's errors are both or either
-        why = " ".join(str(error).split())[:200]
+        why = without_addresses(" ".join(str(error).split()))[:200]
         raise OptionError(
             f"--model {model}: is not in the local cache and cannot be downloaded: {why}",
             hint=f"{_NO_HUB}; without a network: the folder",
@@ -126,14 +126,3 @@ def _refuse_incomplete(model: str, folder: Path) -> None:
             hint="a model of transformers is converted by: ct2-transformers-converter --model "
             "NAME --output_dir FOLDER --copy_files tokenizer.json preprocessor_config.json",
         )
-
-
-def _folder_revision(folder: Path) -> str:
-    """Over the names and contents of what the model is loaded from; a README does not count."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if path.suffix in _HASHED_SUFFIXES and path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
-            total.update(path.name.encode("utf-8", "surrogateescape") + b"\0" + digest)
-    return f"sha256:{total.hexdigest()[:16]}"

@@ -218,14 +218,14 @@ def test_killed_between_its_two_files_it_is_not_done(
     out, source = tmp_path / "out", videos / "one.mp4"
     transcribe_videos([str(source)], str(out), TINY)
     os.utime(source, ns=(1, 1))
-    whole = transcript_folder._write_atomically
+    whole = transcript_folder._write
 
     def killed(path: Path, text: str) -> None:
         if path.suffix == ".json":
             raise KeyboardInterrupt
         whole(path, text)
 
-    monkeypatch.setattr(transcript_folder, "_write_atomically", killed)
+    monkeypatch.setattr(transcript_folder, "_write", killed)
     with pytest.raises(KeyboardInterrupt):
         transcribe_videos([str(source)], str(out), TINY)
     assert "one.mp4.json" not in names(out)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loopback_hub import LoopbackHub
 from pseudolabel.errors import MissingExtraError, OptionError
 from pseudolabel.speech import whisper_files
 from pseudolabel.speech.transcription import SAMPLE_RATE_HZ, AudioBlock, Heard, Transcriber
@@ -126,6 +127,13 @@ def test_what_is_not_there_is_refused(options: dict[str, str], message: str) -> 
         find_whisper(TranscribeOptions(**{"model": str(WHISPER), **options}))  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)
     assert caught.value.hint
+
+
+def test_what_the_hub_says_is_told_without_addresses(hub: LoopbackHub) -> None:
+    with pytest.raises(OptionError, match="Repository Not Found") as caught:
+        find_whisper(TranscribeOptions(model="nobody/none"))
+    assert hub.url in str(caught.value.__cause__)
+    assert "://" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch_size", 0), ("model", " ")])

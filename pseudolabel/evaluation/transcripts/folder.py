@@ -9,15 +9,14 @@ TRANSCRIPTS/
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 from pseudolabel.errors import RunError
+from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import Video
 from pseudolabel.runs.resume import check_same_options
 from pseudolabel.speech.transcript_files import read_header, transcript_name
@@ -91,7 +90,7 @@ class TranscriptFolder:
         with _explained(self.path):
             if not path.exists():
                 made = {"options": self._options, **manifest}
-                _write_atomically(path, json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+                _write(path, json.dumps(made, indent=2, ensure_ascii=False) + "\n")
             self._skipped = (self._root / SKIPPED).open("w", encoding="utf-8")
 
     def write(self, video_id: str, vtt: str, words: str) -> None:
@@ -104,8 +103,8 @@ class TranscriptFolder:
         with _explained(self.path):
             vtt_path.parent.mkdir(parents=True, exist_ok=True)
             words_path.unlink(missing_ok=True)  # of other content: until both are new, not done
-            _write_atomically(vtt_path, vtt)
-            _write_atomically(words_path, words)
+            _write(vtt_path, vtt)
+            _write(words_path, words)
 
     def skip(self, line: Mapping[str, Any]) -> None:
         """Write down a video that could not be transcribed; after `begin`."""
@@ -144,45 +143,19 @@ class TranscriptFolder:
         check_same_options(self.path, made_with, self._options)
 
 
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what, hint = f"cannot be written: {error.strerror or error}", "choose another --out"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "no space left to write to"
-            hint = "make room, then run the same command again: what is finished is kept"
-        raise RunError(f"{path}: {what}", hint=hint) from None
+def _explained(path: str) -> AbstractContextManager[None]:
+    room = "make room, then run the same command again: what is finished is kept"
+    return explained(path, RunError, when_full=("no space left to write to", room))
 
 
-def _locked(path: str, lock_path: Path) -> IO[str]:
-    import fcntl
-
-    lock = lock_path.open("w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise RunError(
+def _locked(path: str, lock_path: Path) -> IO[bytes]:
+    return take_lock(
+        lock_path,
+        busy=RunError(
             f"{path}: another process is writing to it", hint="wait for it, or choose another --out"
-        ) from None
-    return lock
+        ),
+    )
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def _write(path: Path, text: str) -> None:
+    write_whole(path, text.encode(), locked=True)

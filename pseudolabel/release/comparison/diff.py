@@ -36,18 +36,13 @@ from pseudolabel.release.comparison.provenance import (
 from pseudolabel.release.comparison.reasons import with_reasons
 from pseudolabel.release.comparison.tables import StoredTable
 from pseudolabel.release.manifest import Manifest, read_manifest
+from pseudolabel.release.rows import KEYS, UNIQUE
 
 if TYPE_CHECKING:
     from pseudolabel.release.comparison.matching import Numbers
 
 __all__ = ["ReleaseDiff", "diff"]
 
-_KEYS = {
-    "clips": ("video_id", "clip_index"),
-    "frames": ("video_id", "clip_index", "frame_index"),
-    "skipped": ("video_id", "clip_index"),
-}
-_UNIQUE = ("clips", "frames")  # a video may be skipped for several reasons
 _EXAMPLE_COLUMNS = ("video_id", "clip_index", "start_s", "end_s", "caption")
 _MADE_BY = ("model", "model_revision", "prompt", "decoding", "dtype", "strategy")
 _SPAN = ("start_s", "end_s")
@@ -96,7 +91,7 @@ def diff(before: str | Path, after: str | Path, *, examples: int = 5) -> Release
     folders = (Path(before), Path(after))
     manifests = (read_manifest(folders[0]), read_manifest(folders[1]))
     ids, pairs = _pairs(folders, manifests)
-    compared = {config: _compare(pair) for config, pair in pairs.items() if config in _UNIQUE}
+    compared = {config: _compare(pair) for config, pair in pairs.items() if config in UNIQUE}
     rows = {config: result.rows for config, result in compared.items()}
     rows |= {config: _count(pair) for config, pair in pairs.items() if config not in rows}
     clips = compared["clips"]
@@ -108,9 +103,7 @@ def diff(before: str | Path, after: str | Path, *, examples: int = 5) -> Release
             after=manifests[1].version,
             configs_added=_only_in(manifests[1], manifests[0]),
             configs_removed=_only_in(manifests[0], manifests[1]),
-            columns={
-                c: some for c, some in columns.items() if some.added or some.removed or some.retyped
-            },
+            columns={config: some for config, some in columns.items() if not some.is_empty},
             rows=rows,
             clips=_clip_changes(pairs["clips"], clips, ids, examples),
             splits=_split_changes(manifests, list(pairs.values()), ids, examples),
@@ -137,14 +130,14 @@ def _pairs(
         )
         for config in configs
     }
-    keyed = [(table, _KEYS[c]) for c in configs if c in _KEYS for table in tables[c]]
+    keyed = [(table, KEYS[c]) for c in configs if c in KEYS for table in tables[c]]
     ids, keys = read_keys([table for table, _ in keyed], [key for _, key in keyed])
     left = iter(keys)
     pairs = {}
     for config in configs:
         before, after = tables[config]
-        columns, compared = _columns(before, after, _KEYS.get(config, ()))
-        both = (next(left) if config in _KEYS else _no_keys(table) for table in (before, after))
+        columns, compared = _columns(before, after, KEYS.get(config, ()))
+        both = (next(left) if config in KEYS else _no_keys(table) for table in (before, after))
         pairs[config] = _Pair(before, after, columns, compared, (next(both), next(both)))
     return ids, pairs
 
@@ -202,7 +195,7 @@ def _compare(pair: _Pair) -> _Compared:
 
 
 def _twice(table: StoredTable, row: int) -> ReleaseError:
-    key = _KEYS[table.config]
+    key = KEYS[table.config]
     (found,) = table.take(np.array([row]), key)
     told = ", ".join(f"{name} {found[name]!r}" for name in key)
     return ReleaseError(

@@ -1,7 +1,8 @@
 """A 64-bit number for every value of an Arrow column: values that are equal have equal numbers.
 
 Two releases are compared by these, so that neither has to be held in memory. Texts and lists are
-hashed by multilinear hashing: two that differ get the same number with a chance below 1e-16.
+hashed by multilinear hashing. Values that differ can share a number, as with any hash of 64 bits;
+a change from one of them to the other goes unseen.
 """
 
 from __future__ import annotations

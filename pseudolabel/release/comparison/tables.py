@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_SHARD = re.compile(r"data/(?P<config>[^/]+)/(?P<split>[^/]+)-\d{5}-of-\d{5}\.parquet")
 _BATCH_ROWS = 65_536
 _BATCH_BYTES = 16 << 20  # aimed at; a column of images has fewer rows a batch
 
@@ -34,11 +32,10 @@ class StoredTable:
     @classmethod
     def of(cls, release: Path, manifest: Manifest, config: str) -> StoredTable:
         """The files that the manifest lists for a config."""
-        listed = [(_SHARD.fullmatch(file.path), file.path) for file in manifest.files]
         files = [
-            (match["split"], release / path)
-            for match, path in listed
-            if match is not None and match["config"] == config
+            (file.split, release / file.path)
+            for file in manifest.files
+            if file.config == config and file.split is not None
         ]
         return cls(release, config, tuple(files))
 

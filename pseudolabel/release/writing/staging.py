@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from pseudolabel.errors import ReleaseError
+from pseudolabel.files import explained, sync_folder, take_lock
 
 _LOCK = ".lock"
 
@@ -45,32 +45,29 @@ def staged(target: Path) -> Iterator[Path]:
         ReleaseError: If it cannot be written, the disk is full, or another process makes it.
     """
     partial = target.with_name(f".{target.name}.partial")
-    try:
+    with _explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir(exist_ok=True)
-        with (partial / _LOCK).open("w") as lock:
-            _take(lock.fileno(), target)
+        with _locked(partial, target):
             try:
                 _clear(partial)
                 yield partial
                 (partial / _LOCK).unlink()
                 _sync(partial)
                 partial.rename(target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-    except OSError as error:
-        raise _explained(target, error) from error
 
 
-def _take(lock: int, target: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ReleaseError(
+def _locked(partial: Path, target: Path) -> IO[bytes]:
+    return take_lock(
+        partial / _LOCK,
+        busy=ReleaseError(
             f"{target}: another process is making it", hint="wait for it, or choose another --out"
-        ) from None
+        ),
+    )
 
 
 def _clear(folder: Path) -> None:
@@ -87,24 +84,12 @@ def _sync(folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         else:
-            _sync_folder(path)
-    _sync_folder(folder)
+            sync_folder(path)
+    sync_folder(folder)
 
 
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _explained(target: Path, error: OSError) -> ReleaseError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ReleaseError(
-            f"{target}: no space left to write to; nothing of it was kept",
-            hint="make room, then run the same command again",
-        )
-    return ReleaseError(
-        f"{target}: cannot be written: {error.strerror or error}", hint="choose another --out"
+def _explained(target: Path) -> AbstractContextManager[None]:
+    full = "no space left to write to; nothing of it was kept"
+    return explained(
+        target, ReleaseError, when_full=(full, "make room, then run the same command again")
     )
