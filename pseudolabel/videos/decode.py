@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pseudolabel.records import ClipPlan, Frame, Skipped, SkipReason, Span, Video, VideoInfo
 from pseudolabel.videos.keyframes import KeyframeFinder
+from pseudolabel.videos.looks import LookMeter
 from pseudolabel.videos.measuring import (
     Beginning,
     Ending,
@@ -93,6 +94,7 @@ class _Sampler:
         self._keyframes = KeyframeFinder(track, beginning.key_shift)
         self._reader = FrameReader(track, self._keyframes, beginning.pts)
         self._converter = PixelConverter(track.stream, size)
+        self._meter = LookMeter()
         wanted_s = [time_s for clip in clips for time_s in clip.wanted_s]
         self._after_s = dict(pairwise(wanted_s))  # the time wanted after each
 
@@ -136,13 +138,15 @@ class _Sampler:
         return self._reader.exact(wanted, low, None if after_s is None else track.pts_at(after_s))
 
     def _frame(self, clip: ClipPlan, position: int, pts: int, frame: VideoFrame) -> Frame:
+        pixels = self._converter.pixels(frame)
         return Frame(
             video_id=self._video.video_id,
             clip_index=clip.index,
             position=position,
             time_s=self._track.seconds(pts),
             is_keyframe=bool(frame.key_frame),
-            pixels=self._converter.pixels(frame),
+            pixels=pixels,
+            look=self._meter.look(pixels),
         )
 
     def _skipped(self, clip: ClipPlan, detail: str) -> Skipped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pseudolabel.records import FrameSize, Skipped
+from pseudolabel.records import FrameLook, FrameSize, Skipped
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 
@@ -41,6 +41,7 @@ class FrameInSlot:
     position: int
     time_s: float
     is_keyframe: bool
+    look: FrameLook | None
     shape: tuple[int, int, int]
     slot: int | None
     inline: bytes | None = None

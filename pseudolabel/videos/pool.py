@@ -175,6 +175,7 @@ class DecodePool:
             time_s=frame.time_s,
             is_keyframe=frame.is_keyframe,
             pixels=pixels,
+            look=frame.look,
         )
 
     # -- in the pool's own thread ---------------------------------------------------------------

@@ -68,6 +68,7 @@ class Inbox:
             position=frame.position,
             time_s=frame.time_s,
             is_keyframe=frame.is_keyframe,
+            look=frame.look,
             shape=(height, width, channels),
             slot=slot,
             inline=inline,
