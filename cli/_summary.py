@@ -22,6 +22,7 @@ def summary_object(tally: Tally, out: str) -> dict[str, Any]:
         "frames_per_s": _rate(tally),
         "wall_s": round(tally.wall_s, 3),
         "captioning_s": round(tally.captioning_s, 3),
+        "scoring_s": round(tally.scoring_s, 3),
         "wall_over_captioning": _overhead(tally),
         "decode_cpu_s": round(tally.decode_cpu_s, 3),
     }
@@ -38,6 +39,9 @@ def summary_lines(tally: Tally, out: str) -> list[str]:
     if tally.frames:
         lines.append(f"  video          {tally.video_s / 3600:.2f} h")
         lines.append(f"  speed          {_rate(tally):.1f} frames/s over {tally.wall_s:.1f} s")
+        if tally.scoring_s:
+            share = tally.scoring_s / tally.captioning_s
+            lines.append(f"  scoring        {tally.scoring_s:.1f} s, {share:.0%} of captioning")
         lines.append(
             f"  wall over captioning time {_overhead(tally):.2f}"
             f"  (decoding took {tally.decode_cpu_s:.1f} s of CPU)"

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from pseudolabel.captioners.options import DEFAULT_MODEL, CaptionOptions
+from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.errors import OptionError
 from pseudolabel.runs.options import RunOptions, usable_cores
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
+from ._consolidating import PANEL, Llm, Strategy, StripBoilerplate, TextEncoder
+from ._health import health_lines, health_object
 from ._progress import progress_bar
-from ._shared import echo_json, option, read_config, say
+from ._shared import Inputs, echo_json, option, read_config, say
 from ._summary import summary_lines, summary_object
 
 CLIPS, FRAMES = "Clips and frames", "Clips and frames"
@@ -21,14 +24,7 @@ CAPTIONER, GENERATION, RUN = "Captioner", "Generation", "Running"
 
 
 def caption(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Files, folders, globs, @list.txt, tables (.csv .tsv .jsonl .parquet), "
-            "hf:NAME[:split], URLs.",
-        ),
-    ],
+    inputs: Inputs,
     out: Annotated[str, option(help="The run folder: a path or a URL.")],
     clips: Annotated[
         str,
@@ -101,6 +97,17 @@ def caption(
     top_p: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.95,
     temperature: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.7,
     seed: Annotated[int, option(rich_help_panel=GENERATION, help="When sampling.")] = 0,
+    scorer: Annotated[
+        str | None,
+        option(
+            rich_help_panel=PANEL,
+            help="NAME_OR_PATH\\[@revision] of CLIP's or SigLIP's kind, or demo: scores texts.",
+        ),
+    ] = None,
+    strategy: Strategy = "center",
+    text_encoder: TextEncoder = None,
+    llm: Llm = None,
+    strip_boilerplate: StripBoilerplate = False,
     workers: Annotated[
         int | None,
         option(rich_help_panel=RUN, help="Decode processes; by default one a core."),
@@ -162,6 +169,16 @@ def caption(
         concurrency=concurrency,
         timeout_s=timeout,
     )
+    consolidate_options = ConsolidateOptions(
+        strategy=strategy,  # type: ignore[arg-type]  # the record checks it
+        text_encoder=text_encoder,
+        llm=llm,
+        strip_boilerplate=strip_boilerplate,
+        device=device,
+        dtype=dtype,
+        concurrency=concurrency,
+        timeout_s=timeout,
+    )
     run_options = RunOptions(
         workers=usable_cores() if workers is None else workers,
         video_timeout_s=video_timeout,
@@ -180,13 +197,15 @@ def caption(
             clips=clip_options,
             frames=frame_options,
             captioner=caption_options,
+            scorer=scorer,
+            consolidate=consolidate_options,
             run=run_options,
             on_progress=on_progress,
         )
     if as_json:
-        echo_json(summary_object(tally, out))
+        echo_json({**summary_object(tally, out), "health": health_object(out)})
     else:
-        for line in summary_lines(tally, out):
+        for line in [*summary_lines(tally, out), *health_lines(out)]:
             say(line)
     if strict and tally.skipped:
         raise typer.Exit(1)

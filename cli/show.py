@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from pseudolabel.errors import OptionError
+
+from ._health import health_object
 from ._shared import echo_json, option, say, stdout, visible
 
 ROWS_ON_A_SCREEN = 50
@@ -25,6 +28,13 @@ def show(
     skipped: Annotated[
         bool, option("--skipped", help="What was not captioned, and why, instead.")
     ] = False,
+    flag: Annotated[
+        str | None,
+        option(help="Only clips with this flag, such as loop or repeated; see --health."),
+    ] = None,
+    health: Annotated[
+        bool, option("--health", help="How many clips have which flag, and when, instead.")
+    ] = False,
     limit: Annotated[
         int | None,
         option(min=0, help="At most this many rows; 0 is all.", show_default="50 on a table"),
@@ -37,7 +47,15 @@ def show(
     """
     from pseudolabel.runs.show import find_rows
 
-    found = find_rows(run, kind="skipped" if skipped else "clips", video=video, text=text)
+    if health:
+        _show_health(run, as_json)
+        return
+    if skipped and flag:
+        raise OptionError(
+            "--skipped with --flag: what was skipped has no flags", hint="one of them"
+        )
+    kind: Literal["clips", "skipped"] = "skipped" if skipped else "clips"
+    found = find_rows(run, kind=kind, video=video, text=text, flag=flag)
     if as_json:
         for row in itertools.islice(found, limit or None):
             echo_json(row)
@@ -49,10 +67,28 @@ def show(
         say(f"the first {most} rows; --limit 0 shows all")
 
 
+def _show_health(run: str, as_json: bool) -> None:
+    found = health_object(run)
+    if as_json:
+        echo_json(found)
+        return
+    table = Table("flag", "clips", "share", "when", box=None)
+    for flag, count in found["flags"].items():
+        share = count / found["clips"] if found["clips"] else 0.0
+        table.add_row(flag, f"{count:,}", f"{share:.1%}", found["rules"].get(flag, ""))
+    stdout().print(table)
+    repeated = Table("clips", "caption", box=None)
+    for row in found["most_repeated"]:
+        repeated.add_row(f"{row['clips']:,}", Text(visible(row["caption"])))
+    if found["most_repeated"]:
+        stdout().print(repeated)
+    say(f"{found['without_flags']} of {found['clips']} clips have no flag")
+
+
 def _clips_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("video", "clip", "seconds", "frame", "caption", "log-prob", box=None)
+    table = Table("video", "clip", "seconds", "frame", "caption", "log-prob", "flags", box=None)
     for row in rows:
-        keyframe = row["frames"][row["chosen_frame"]]["is_keyframe"]
+        keyframe = row["frames"][row["parts"][0]["frame"]]["is_keyframe"]
         logprob = row["mean_logprob"]
         table.add_row(
             Text(visible(row["video_id"])),
@@ -61,6 +97,7 @@ def _clips_table(rows: list[dict[str, Any]]) -> Table:
             f"{row['frame_time_s']:.2f}{' key' if keyframe else ''}",
             Text(visible(row["caption"]) + (" …" if row["truncated"] else "")),
             "" if logprob is None else f"{logprob:.2f}",
+            ", ".join(row["flags"]),
         )
     return table
 

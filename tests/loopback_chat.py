@@ -19,7 +19,7 @@ class ChatServer:
     """
 
     def __init__(self, say: Callable[[dict[str, Any]], str]) -> None:
-        self._say = say
+        self.say = say
         self.script: Script = lambda body, attempt: None
         self.models = ["tiny-vl"]
         self.logprobs, self.most_choices, self.finish = True, 100, "stop"
@@ -77,7 +77,7 @@ class ChatServer:
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         count = min(body.get("n", 1), self.most_choices)
-        choice: dict[str, Any] = {"message": {"content": self._say(body)}}
+        choice: dict[str, Any] = {"message": {"content": self.say(body)}}
         tokens = {"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}]}
         has_logprobs = self.logprobs and body.get("logprobs")
         choice |= {"finish_reason": self.finish, "logprobs": tokens if has_logprobs else None}

@@ -10,9 +10,12 @@ from typing import Any
 
 from pseudolabel.records import (
     Caption,
+    CaptionedClip,
     ClipCaption,
     ClipPlan,
+    Flag,
     FrameCaption,
+    Part,
     Skipped,
     SkipReason,
     Span,
@@ -32,7 +35,7 @@ def video_rows(
     logprob: float | None = -0.5,
     truncated: bool | None = False,
     frames: int = 1,
-    flags: tuple[str, ...] = (),
+    flags: tuple[Flag, ...] = (),
     skipped: Sequence[Skipped] = (),
     url: str | None = None,
 ) -> VideoRows:
@@ -57,7 +60,7 @@ def _clip(
     logprob: float | None,
     truncated: bool | None,
     frames: int,
-    flags: tuple[str, ...],
+    flags: tuple[Flag, ...],
 ) -> ClipCaption:
     span = Span(index * CLIP_S, (index + 1) * CLIP_S)
     samples = (text,) if isinstance(text, str) else text
@@ -70,7 +73,9 @@ def _clip(
         for position in range(frames)
     )
     plan = ClipPlan(index, span, tuple(frame.time_s for frame in captioned))
-    return ClipCaption(video, info, plan, captioned, frames // 2, 0, flags)
+    part = Part(frames // 2, 0, frames // 2)
+    clip = CaptionedClip(video, info, plan, captioned)
+    return ClipCaption(clip, samples[0], (part,), flags=flags)
 
 
 def skipped_video(video_id: str, detail: str = "no frame of it decodes") -> Skipped:
@@ -108,6 +113,10 @@ def write_run(
                     "dtype": "float32",
                     **(captioner or {}),
                 },
+                "scorer": None,
+                "text_encoder": None,
+                "llm": None,
+                "health": {"loop": "it says the same again and again"},
                 "versions": {"pseudolabel": "0.1.0"},
             }
         )

@@ -23,6 +23,7 @@ ROOMS = (
     "speech",
     "contract",
     "records",
+    "files",
     "errors",
 )
 

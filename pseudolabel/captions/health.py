@@ -37,10 +37,10 @@ class HealthRules:
     alike_bits: int = 8  # of 64: frames whose hashes differ in no more look alike
     unlike_similarity: float = 0.125  # captions below share next to nothing
     black_brightness: float = 20.0  # mean luma, 0..255
-    black_contrast: float = 10.0  # standard deviation of luma
+    black_contrast: float = 10.0  # of red, green and blue
     blank_contrast: float = 3.0
-    frozen_change: float = 0.5  # mean difference of luma from the frame before, 0..255
-    static_change: float = 2.0
+    frozen_change: float = 3.0  # of luma, 0..255, in the box of 32 x 32 that changes most
+    static_change: float = 8.0
     text_share: float = TEXT_SHARE  # of the picture
 
 

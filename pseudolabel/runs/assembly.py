@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from pseudolabel.captioners.protocol import Refusal
-from pseudolabel.captions.consolidate import Strategy
 from pseudolabel.records import (
     Caption,
-    ClipCaption,
+    CaptionedClip,
     ClipPlan,
     Frame,
     FrameCaption,
     Skipped,
     SkipReason,
     Video,
-    VideoInfo,
 )
-from pseudolabel.runs.writer import VideoRows
+from pseudolabel.runs.floor import Pair, Vectors
 from pseudolabel.videos.decode import VideoOpened
 from pseudolabel.videos.messages import VideoFinished
 from pseudolabel.videos.pool import Event
 
 FrameKey = tuple[int, int]  # clip index, position in the clip
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedVideo:
+    """Everything that is known of a video when its last frame is captioned."""
+
+    clips: tuple[CaptionedClip, ...]
+    skipped: tuple[Skipped, ...]
+    pictures: tuple[Vectors, ...] = ()  # of each clip's frames, (frames, D), where a scorer runs
+    pairs: tuple[Pair, ...] = ()  # what is kept of it for the floor of chance
 
 
 @dataclass(slots=True)
@@ -32,6 +43,7 @@ class _Pending:
     video: Video
     opened: VideoOpened | None = None
     frames: dict[FrameKey, FrameCaption | Refusal | None] = field(default_factory=dict)
+    pictures: dict[FrameKey, Vectors] = field(default_factory=dict)
     skipped: dict[tuple[int | None, SkipReason], Skipped] = field(default_factory=dict)
     uncaptioned: int = 0  # frames that are with the captioner
     is_finished: bool = False  # nothing more comes from the decoder
@@ -46,15 +58,11 @@ class Assembly:
 
     A video may come twice, in whole or in part, when its decode worker died: the same frame then
     has the same place, so nothing is doubled.
-
-    Args:
-        strategy: How the captions of a clip's frames become the clip's.
     """
 
-    def __init__(self, strategy: Strategy) -> None:
-        self._strategy = strategy
+    def __init__(self) -> None:
         self._pending: dict[str, _Pending] = {}
-        self._complete: list[VideoRows] = []
+        self._complete: list[CaptionedVideo] = []
 
     def add_event(self, video: Video, event: Event) -> None:
         """Note what the decoder said of a video."""
@@ -79,8 +87,26 @@ class Assembly:
             pending.is_finished |= event.stage == "list"
         self._settle(pending)
 
-    def add_captions(self, frame: Frame, result: tuple[Caption, ...] | Refusal) -> None:
-        """Note what the captioner said of a frame."""
+    def shown_size(self, frame: Frame) -> tuple[int, int]:
+        """`(width, height)` of a frame's video as shown; of the frame, where that is forgotten."""
+        pending = self._pending.get(frame.video_id)
+        if pending is None or pending.opened is None:
+            return frame.pixels.shape[1], frame.pixels.shape[0]
+        return pending.opened.info.width, pending.opened.info.height
+
+    def add_captions(
+        self,
+        frame: Frame,
+        result: tuple[Caption, ...] | Refusal,
+        picture: Vectors | None = None,
+    ) -> None:
+        """Note what the captioner said of a frame.
+
+        Args:
+            frame: The frame.
+            result: Its captions.
+            picture: Its vector `(D,)`, where a scorer runs.
+        """
         pending = self._pending.get(frame.video_id)
         key = (frame.clip_index, frame.position)
         if pending is None or key not in pending.frames:
@@ -89,10 +115,14 @@ class Assembly:
         if isinstance(result, Refusal):
             pending.frames[key] = result
         else:
-            pending.frames[key] = FrameCaption(frame.time_s, frame.is_keyframe, result)
+            pending.frames[key] = FrameCaption(
+                frame.time_s, frame.is_keyframe, tuple(map(_as_stored, result)), frame.look
+            )
+        if picture is not None:
+            pending.pictures[key] = picture
         self._settle(pending)
 
-    def take_complete(self) -> list[VideoRows]:
+    def take_complete(self) -> list[CaptionedVideo]:
         """The videos that have become complete since the last call."""
         complete, self._complete = self._complete, []
         return complete
@@ -100,41 +130,32 @@ class Assembly:
     def _settle(self, pending: _Pending) -> None:
         if pending.is_complete:
             del self._pending[pending.video.video_id]
-            self._complete.append(self._rows(pending))
-
-    def _rows(self, pending: _Pending) -> VideoRows:
-        skipped = list(pending.skipped.values())
-        clips: list[ClipCaption] = []
-        by_clip: dict[int, list[FrameCaption | Refusal]] = {}
-        for (clip_index, _), result in pending.frames.items():
-            if result is not None:
-                by_clip.setdefault(clip_index, []).append(result)
-        if pending.opened is not None:
-            for plan in pending.opened.plans:
-                results = by_clip.get(plan.index, [])
-                frames = [result for result in results if isinstance(result, FrameCaption)]
-                if frames:
-                    clips.append(self._clip(pending.video, pending.opened.info, plan, frames))
-                elif results:
-                    skipped.append(_refused(pending.video, plan, results))
-        return VideoRows(tuple(clips), tuple(skipped))
-
-    def _clip(
-        self, video: Video, info: VideoInfo, plan: ClipPlan, frames: list[FrameCaption]
-    ) -> ClipCaption:
-        frames.sort(key=lambda frame: frame.time_s)
-        choice = self._strategy(plan.span, frames)
-        return ClipCaption(
-            video=video,
-            info=info,
-            plan=plan,
-            frames=tuple(frames),
-            chosen_frame=choice.frame,
-            chosen_sample=choice.sample,
-        )
+            self._complete.append(_captioned(pending))
 
 
-def _refused(video: Video, plan: ClipPlan, results: list[FrameCaption | Refusal]) -> Skipped:
+def _captioned(pending: _Pending) -> CaptionedVideo:
+    video, opened = pending.video, pending.opened
+    skipped = list(pending.skipped.values())
+    clips: list[CaptionedClip] = []
+    pictures: list[Vectors] = []
+    by_clip: dict[int, list[FrameKey]] = {}
+    for key, result in pending.frames.items():
+        if result is not None:
+            by_clip.setdefault(key[0], []).append(key)
+    for plan in opened.plans if opened is not None else ():
+        found = {key: pending.frames[key] for key in by_clip.get(plan.index, ())}
+        said = {key: frame for key, frame in found.items() if isinstance(frame, FrameCaption)}
+        frames = dict(sorted(said.items(), key=lambda item: item[1].time_s))
+        if frames and opened is not None:
+            clips.append(CaptionedClip(video, opened.info, plan, tuple(frames.values())))
+            if pending.pictures:
+                pictures.append(np.stack([pending.pictures[key] for key in frames]))
+        elif found:
+            skipped.append(_refused(video, plan, found.values()))
+    return CaptionedVideo(tuple(clips), tuple(skipped), tuple(pictures))
+
+
+def _refused(video: Video, plan: ClipPlan, results: Iterable[object]) -> Skipped:
     details = {result.detail for result in results if isinstance(result, Refusal)}
     return Skipped(
         video_id=video.video_id,
@@ -146,3 +167,10 @@ def _refused(video: Video, plan: ClipPlan, results: list[FrameCaption | Refusal]
         clip_index=plan.index,
         listed=video.listed,
     )
+
+
+def _as_stored(caption: Caption) -> Caption:
+    """A caption as it will be read back, so that what is decided now is decided again later."""
+    if caption.mean_logprob is None:
+        return caption
+    return replace(caption, mean_logprob=float(np.float32(caption.mean_logprob)))

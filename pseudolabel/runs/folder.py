@@ -3,10 +3,11 @@
     RUN/
       run.json               options, captioner, versions; written once
       skipped-000000.parquet what part 0 could not caption, and why
+      floor-000000.parquet   what part 0 keeps for the floor of chance, where a scorer ran
       clips-000000.parquet   what part 0 captioned
 
-A part is committed by its `clips-*` file, which is written last: `skipped-N` without `clips-N`
-is an interrupted commit, which readers pass over and the next commit replaces. Every file is
+A part is committed by its `clips-*` file, which is written last: the others without `clips-N`
+are an interrupted commit, which readers pass over and the next commit replaces. Every file is
 written under a temporary name, synced and renamed (on object stores: uploaded as one object).
 A video that stands in two parts (it changed, or was tried again) has the rows of the newer one.
 """
@@ -19,10 +20,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.contract import FORMAT_VERSION, skipped_schema
 from pseudolabel.errors import RunError
+from pseudolabel.runs.floor import floor_schema
 from pseudolabel.runs.repeats import repeated_ids
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 MANIFEST = "run.json"
 LOCK = ".lock"  # held by the process that writes to a local run
 PART = re.compile(r"clips-(\d{6,})\.parquet")
+RowKind = Literal["clips", "skipped", "floor"]
+_SCHEMAS = {"skipped": skipped_schema, "floor": floor_schema}
 
 
 class RunFolder:
@@ -95,41 +99,45 @@ class RunFolder:
 
     def parts(self) -> list[int]:
         """The numbers of the committed parts, ascending."""
-        if not self.fs.exists(self.root):
-            return []
-        self.fs.invalidate_cache(self.root)
-        names = (posixpath.basename(name) for name in self.fs.ls(self.root, detail=False))
-        return sorted(int(match[1]) for name in names if (match := PART.fullmatch(name)))
+        return sorted(int(match[1]) for name in self._names() if (match := PART.fullmatch(name)))
 
-    def clips(self, part: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The clips of one part, as a table with the columns of `contract.clip_schema()`."""
-        return self._read(f"clips-{part:06d}.parquet", columns)
+    def floor(self) -> pa.Table:
+        """What all parts keep for the floor, with the columns of `floor.floor_schema()`."""
+        import pyarrow as pa
 
-    def skipped(self, part: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """What one part skipped, as a table with the columns of `contract.skipped_schema()`."""
-        name = f"skipped-{part:06d}.parquet"
-        if not self.fs.exists(self.at(name)):
-            schema = skipped_schema()
-            empty = schema.empty_table()
-            return empty.select(list(columns)) if columns is not None else empty
-        return self._read(name, columns)
+        names = self._names()
+        kept = sorted(f"floor-{match[1]}.parquet" for match in map(PART.fullmatch, names) if match)
+        tables = [self._read(name, None) for name in kept if name in names]
+        return pa.concat_tables([floor_schema().empty_table(), *tables])
 
-    def rows(self, kind: str = "clips") -> Iterator[pa.Table]:
+    def rows(
+        self, kind: RowKind = "clips", columns: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
         """All current rows, a table a part, oldest part first; a run in work may go on meanwhile.
 
         Args:
-            kind: "clips" or "skipped".
+            kind: Captioned clips, what was skipped, or what is kept for the floor.
+            columns: Which, with "video_id" among them; None: all.
         """
         parts = self.parts()
-        places = repeated_ids({part: partial(self.video_ids, part) for part in parts})
+        stale = self.stale(parts)
+        for part in parts:
+            yield self.rows_of(part, kind, without=stale[part], columns=columns)
+
+    def stale(self, parts: Sequence[int] | None = None) -> dict[int, list[str]]:
+        """Of each part the videos whose rows stand in a newer one.
+
+        Args:
+            parts: Those that are looked at; None: all.
+        """
+        read = {part: partial(self.video_ids, part) for part in parts or self.parts()}
         stale: dict[int, list[str]] = defaultdict(list)
-        for video_id, holding in places.items():
+        for video_id, holding in repeated_ids(read).items():
             for part in holding[:-1]:  # the newest one holds
                 stale[part].append(video_id)
-        for part in parts:
-            yield self.rows_of(part, kind, without=stale[part])
+        return stale
 
-    def video_ids(self, part: int, kind: str | None = None) -> list[str]:
+    def video_ids(self, part: int, kind: RowKind | None = None) -> list[str]:
         """The distinct ids of the videos that one part names, in its order.
 
         Args:
@@ -137,21 +145,47 @@ class RunFolder:
             kind: "clips" or "skipped"; None: both.
         """
         ids: dict[str, None] = {}
-        for name, read in (("clips", self.clips), ("skipped", self.skipped)):
+        for name in ("clips", "skipped"):
             if kind in (None, name):
-                ids |= dict.fromkeys(read(part, ["video_id"])["video_id"].unique().to_pylist())
+                found = self.rows_of(part, name, columns=["video_id"])
+                ids |= dict.fromkeys(found["video_id"].unique().to_pylist())
         return list(ids)
 
-    def rows_of(self, part: int, kind: str, *, without: Sequence[str] = ()) -> pa.Table:
-        """The rows of one part, without those of some videos."""
+    def rows_of(
+        self,
+        part: int,
+        kind: RowKind,
+        *,
+        without: Sequence[str] = (),
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The rows of one part.
+
+        Args:
+            part: Its number.
+            kind: As for `rows`.
+            without: Videos that do not count.
+            columns: As for `rows`.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self.clips(part) if kind == "clips" else self.skipped(part)
+        name = f"{kind}-{part:06d}.parquet"
+        if kind == "clips" or self.fs.exists(self.at(name)):
+            table = self._read(name, columns)
+        else:  # there was nothing to write
+            table = _SCHEMAS[kind]().empty_table()
+            table = table if columns is None else table.select(list(columns))
         if not without:
             return table
         left_out = pa.array(without, pa.string())
         return table.filter(pc.invert(pc.is_in(table["video_id"], value_set=left_out)))
+
+    def _names(self) -> set[str]:
+        if not self.fs.exists(self.root):
+            return set()
+        self.fs.invalidate_cache(self.root)
+        return {posixpath.basename(name) for name in self.fs.ls(self.root, detail=False)}
 
     def _read(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pseudolabel.errors import RunError
 from pseudolabel.records import Skipped, Video
 from pseudolabel.runs.folder import RunFolder
 from pseudolabel.videos.opening import VideoSkippedError, hash_content
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class DoneVideos:
@@ -28,11 +31,11 @@ class DoneVideos:
         self._content_hash: dict[str, str] = {}
         for part in folder.parts():
             if not retry_skipped:
-                skipped = folder.skipped(part, ["video_id", "listed"]).to_pydict()
-                self._listed.update(zip(skipped["video_id"], skipped["listed"], strict=True))
-            clips = folder.clips(part, ["video_id", "listed", "content_hash"]).to_pydict()
-            self._listed.update(zip(clips["video_id"], clips["listed"], strict=True))
-            self._content_hash.update(zip(clips["video_id"], clips["content_hash"], strict=True))
+                skipped = folder.rows_of(part, "skipped", columns=["video_id", "listed"])
+                self._listed.update(_pairs(skipped, "listed"))
+            clips = folder.rows_of(part, "clips", columns=["video_id", "listed", "content_hash"])
+            self._listed.update(_pairs(clips, "listed"))
+            self._content_hash.update(_pairs(clips, "content_hash"))
 
     def __contains__(self, video: Video | Skipped) -> bool:
         listed = self._listed.get(video.video_id)
@@ -42,6 +45,10 @@ class DoneVideos:
             return True
         known = self._content_hash.get(video.video_id)
         return bool(known) and known == _content_hash(video.source)
+
+
+def _pairs(rows: pa.Table, column: str) -> zip[tuple[str, str]]:
+    return zip(rows["video_id"].to_pylist(), rows[column].to_pylist(), strict=True)
 
 
 def _content_hash(source: str) -> str:

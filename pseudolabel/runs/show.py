@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
+from pseudolabel.errors import OptionError
+from pseudolabel.records import Flag
 from pseudolabel.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def find_rows(
     kind: Literal["clips", "skipped"] = "clips",
     video: str | None = None,
     text: str | None = None,
+    flag: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The current rows of a run that match, part by part; nothing else is held in memory.
 
@@ -26,17 +29,22 @@ def find_rows(
         kind: Captioned clips, or what was skipped.
         video: A part of the video id, or a pattern with `*` and `?` for the whole of it.
         text: A part of the caption (of the detail, for skipped rows), in any case.
+        flag: Only clips with this flag, such as "loop". Of "repeated", "low_similarity" and
+            "near_duplicate", which only the whole run can tell, nothing is known without it.
 
     Yields:
-        Rows with the columns of `contract.clip_schema()` or `contract.skipped_schema()`.
+        Rows with the columns of `contract.clip_schema()` or `contract.skipped_schema()`; with a
+        flag also those that `Findings.add_to` adds.
 
     Raises:
+        OptionError: If there is no such flag.
         RunError: If this is no run folder, or a part cannot be read.
     """
     folder = RunFolder(run)
     folder.manifest()  # says so if this is no run
     searched = "caption" if kind == "clips" else "detail"
-    for table in folder.rows(kind):
+    tables = folder.rows(kind) if flag is None else _flagged(folder, flag)
+    for table in tables:
         found = table
         if video is not None:
             found = found.filter(_matches(found["video_id"], video))
@@ -44,6 +52,22 @@ def find_rows(
             found = found.filter(_contains(found[searched], text))
         order = [("video_id", "ascending"), ("clip_index", "ascending")]
         yield from found.sort_by(order).to_pylist()
+
+
+def _flagged(folder: RunFolder, flag: str) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    from pseudolabel.runs.findings import find_in_run, has_any
+
+    if flag not in [known.value for known in Flag]:
+        raise OptionError(
+            f"--flag {flag}: there is no such flag",
+            hint=f"one of: {', '.join(known.value for known in Flag)}",
+        )
+    findings, floor = find_in_run(folder)
+    for table in folder.rows():
+        found = findings.add_to(table, floor)
+        yield found.filter(pa.array(has_any(found["flags"], [flag])))
 
 
 def _matches(ids: pa.ChunkedArray, wanted: str) -> pa.Array:

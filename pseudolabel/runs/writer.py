@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import posixpath
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pseudolabel.contract import clip_row, clip_schema, skipped_row, skipped_schema
 from pseudolabel.errors import RunError
+from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import ClipCaption, Skipped
+from pseudolabel.runs.floor import Pair, floor_table
 from pseudolabel.runs.folder import LOCK, MANIFEST, RunFolder
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class VideoRows:
 
     clips: tuple[ClipCaption, ...]
     skipped: tuple[Skipped, ...]
+    pairs: tuple[Pair, ...] = ()  # what is kept of it for the floor of chance
 
 
 class RunWriter:
@@ -41,7 +42,7 @@ class RunWriter:
 
     def __init__(self, path: str) -> None:
         self.folder = RunFolder(path)
-        self._lock: IO[str] | None = None
+        self._lock: IO[bytes] | None = None
         with _explained(path):
             self._refuse_other_contents()
             self.folder.fs.makedirs(self.folder.root, exist_ok=True)
@@ -65,21 +66,39 @@ class RunWriter:
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         self._write(MANIFEST, text.encode())
 
-    def commit(self, videos: Sequence[VideoRows]) -> int:
+    def commit(
+        self,
+        videos: Sequence[VideoRows],
+        *,
+        skipped: pa.Table | None = None,
+        floor: pa.Table | None = None,
+    ) -> int:
         """Write the rows of whole videos as the next part; gives its number.
+
+        Args:
+            videos: Their rows.
+            skipped: Rows of `contract.skipped_schema()` instead of what the videos say.
+            floor: Rows of `floor.floor_schema()` instead of what the videos say.
 
         Raises:
             RunError: If the disk is full or the folder cannot be written; nothing is half-written.
         """
+        import pyarrow as pa
+
+        rows = [clip_row(clip) for video in videos for clip in video.clips]
+        clips = pa.Table.from_pylist(rows, schema=clip_schema())
+        if skipped is None:
+            rows = [skipped_row(row) for video in videos for row in video.skipped]
+            skipped = pa.Table.from_pylist(rows, schema=skipped_schema())
+        if floor is None:
+            floor = floor_table([pair for video in videos for pair in video.pairs])
         part = max(self.folder.parts(), default=-1) + 1
-        skipped = [skipped_row(row) for video in videos for row in video.skipped]
-        clips = [clip_row(clip) for video in videos for clip in video.clips]
-        name = f"skipped-{part:06d}.parquet"
-        if skipped:
-            self._write(name, _parquet(skipped, skipped_schema()))
-        else:
-            self._remove(name)  # of an interrupted commit
-        self._write(f"clips-{part:06d}.parquet", _parquet(clips, clip_schema()))
+        for name, table in (("skipped", skipped), ("floor", floor)):
+            if table.num_rows:
+                self._write(f"{name}-{part:06d}.parquet", _parquet(table))
+            else:
+                self._remove(f"{name}-{part:06d}.parquet")  # of an interrupted commit
+        self._write(f"clips-{part:06d}.parquet", _parquet(clips))
         return part
 
     def _refuse_other_contents(self) -> None:
@@ -96,7 +115,7 @@ class RunWriter:
     def _write(self, name: str, data: bytes) -> None:
         with _explained(self.folder.path):
             if self.folder.is_local:
-                _write_atomically(Path(self.folder.at(name)), data)
+                write_whole(Path(self.folder.at(name)), data, locked=True)
             else:  # an object store shows an object when all of it has arrived
                 self.folder.fs.pipe_file(self.folder.at(name), data)
 
@@ -106,58 +125,26 @@ class RunWriter:
                 self.folder.fs.rm_file(self.folder.at(name))
 
 
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    """Turn an `OSError` of the file system into a `RunError` with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        what, hint = f"cannot be written: {error.strerror or error}", "choose another --out"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "no space left to write to"
-            hint = "make room, then run the same command again: what is committed is kept"
-        raise RunError(f"{path}: {what}", hint=hint) from None
+def _explained(path: str) -> AbstractContextManager[None]:
+    room = "make room, then run the same command again: what is committed is kept"
+    return explained(path, RunError, when_full=("no space left to write to", room))
 
 
-def _locked(path: str, lock_path: Path) -> IO[str]:
-    import fcntl
-
-    lock = lock_path.open("w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise RunError(
+def _locked(path: str, lock_path: Path) -> IO[bytes]:
+    return take_lock(
+        lock_path,
+        busy=RunError(
             f"{path}: another process is writing to this run",
             hint="wait for it, or choose another --out",
-        ) from None
-    return lock
+        ),
+    )
 
 
-def _parquet(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
+def _parquet(table: pa.Table) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     data: bytes = sink.getvalue().to_pybytes()
     return data
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a machine that loses power, sees all of it or none."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -182,8 +182,8 @@ def test_a_caption_that_does_not_speak_of_text(text: str) -> None:
         (replace(FINE, brightness=20, contrast=10), (Flag.BLACK,)),
         (replace(FINE, brightness=21, contrast=10), ()),
         (BLANK, (Flag.BLANK,)),
-        (replace(FINE, change=0.5), (Flag.FROZEN,)),
-        (replace(FINE, change=0.75), ()),
+        (replace(FINE, change=3.0), (Flag.FROZEN,)),
+        (replace(FINE, change=3.06), ()),
         (replace(FINE, change=None), ()),
         (replace(FINE, text_share=0.5), (Flag.TEXT_OVERLAY,)),
         (None, ()),
@@ -200,7 +200,7 @@ def test_one_black_frame_of_several_does_not_make_a_caption_black() -> None:
 
 
 def test_static_needs_two_frames_and_all_of_them_known() -> None:
-    still = replace(FINE, change=1.0)
+    still = replace(FINE, change=5.0)
     assert flags_of_looks([still]) == ()
     assert flags_of_looks([FINE, still, still]) == (Flag.STATIC,)
     assert flags_of_looks([still, still, FINE]) == ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from pseudolabel.captions.consolidate import center
 from pseudolabel.records import (
     Caption,
     ClipPlan,
@@ -26,7 +25,7 @@ FRAME = Frame("v", 0, 0, 4.0, True, np.zeros((2, 2, 3), np.uint8))
 
 
 def test_what_a_lost_try_said_is_forgotten() -> None:
-    assembly = Assembly(center)
+    assembly = Assembly()
     assembly.add_event(VIDEO, OPENED)
     lost = Skipped("v", "/v.mp4", "decode", SkipReason.DECODE_ERROR, "broken", Span(0, 8), 0)
     assembly.add_event(VIDEO, lost)  # and here its worker dies
@@ -36,12 +35,12 @@ def test_what_a_lost_try_said_is_forgotten() -> None:
     assert not assembly.take_complete(), "its frame is with the captioner"
     assembly.add_captions(FRAME, (Caption("a text"),))
     (rows,) = assembly.take_complete()
-    assert [clip.caption.text for clip in rows.clips] == ["a text"]
+    assert [clip.frames[0].captions[0].text for clip in rows.clips] == ["a text"]
     assert not rows.skipped
 
 
 def test_a_frame_that_comes_twice_is_one() -> None:
-    assembly = Assembly(center)
+    assembly = Assembly()
     for event in (OPENED, FRAME, OPENED, FRAME, VideoFinished(0.0)):
         assembly.add_event(VIDEO, event)
     for _ in range(2):

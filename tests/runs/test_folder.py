@@ -11,9 +11,11 @@ from pseudolabel.contract import clip_schema, skipped_schema
 from pseudolabel.errors import RunError
 from pseudolabel.records import (
     Caption,
+    CaptionedClip,
     ClipCaption,
     ClipPlan,
     FrameCaption,
+    Part,
     Skipped,
     SkipReason,
     Span,
@@ -29,7 +31,8 @@ INFO = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0, "hash")
 def rows(video_id: str, text: str = "a text", *, skipped: bool = False) -> VideoRows:
     frame = FrameCaption(4.0, True, (Caption(text, -0.25, False),))
     video = Video(video_id, f"/videos/{video_id}", "10-20")
-    clip = ClipCaption(video, INFO, ClipPlan(0, Span(0, 8), (4.0,)), (frame,), 0, 0)
+    captioned = CaptionedClip(video, INFO, ClipPlan(0, Span(0, 8), (4.0,)), (frame,))
+    clip = ClipCaption(captioned, text, (Part(0, 0, 0),))
     lost = Skipped(video_id, video.source, "decode", SkipReason.DECODE_ERROR, "broken", Span(8, 16))
     return VideoRows((clip,), (lost,) if skipped else ())
 
