@@ -75,8 +75,8 @@ def _clips(random: np.random.Generator, start: int, count: int) -> Any:
         "mean_logprob": logprob,
         "truncated": pa.array(np.zeros(count, bool)),
         "frame_time_s": times,
-        "chosen_frame": pa.array(zeros),
-        "chosen_sample": pa.array(zeros),
+        "is_rewritten": pa.array(np.zeros(count, bool)),
+        "parts": _parts(times, schema.field("parts").type),
         "frames": _frames(captions, logprob, times, schema.field("frames").type),
         "flags": pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string())),
         "source": pa.array([f"/data/videos/{v // 1000:05d}/{v:09d}.mp4" for v in video]),
@@ -95,17 +95,38 @@ def _clips(random: np.random.Generator, start: int, count: int) -> Any:
     return pa.table({**absent, **columns}, schema=schema)
 
 
+def _parts(times: Any, kind: Any) -> Any:
+    """Each caption is that of its one frame."""
+    import pyarrow as pa
+
+    zeros = pa.array(np.zeros(len(times), np.int32))
+    parts = pa.StructArray.from_arrays(
+        [zeros, zeros, zeros, times, times], fields=list(kind.value_type)
+    )
+    return pa.ListArray.from_arrays(_one_each(len(times)), parts, type=kind)
+
+
+def _one_each(count: int) -> Any:
+    import pyarrow as pa
+
+    return pa.array(np.arange(count + 1, dtype=np.int32))
+
+
 def _frames(captions: Any, logprob: Any, times: Any, kind: Any) -> Any:
     """One frame a clip, with one caption."""
     import pyarrow as pa
 
     count = len(captions)
-    ones = pa.array(np.arange(count + 1, dtype=np.int32))
     frame = kind.value_type
     text = frame.field("captions").type.value_type
-    false, unknown = pa.array(np.zeros(count, bool)), pa.nulls(count, pa.float32())
-    texts = pa.StructArray.from_arrays([captions, logprob, false, unknown], fields=list(text))
-    captioned = pa.ListArray.from_arrays(ones, texts)
-    true, none = pa.array(np.ones(count, bool)), pa.nulls(count, pa.string())
-    frames = pa.StructArray.from_arrays([times, true, captioned, none], fields=list(frame))
-    return pa.ListArray.from_arrays(ones, frames)
+    false, true = pa.array(np.zeros(count, bool)), pa.array(np.ones(count, bool))
+    known = {"text": captions, "mean_logprob": logprob, "truncated": false}
+    texts = pa.StructArray.from_arrays(
+        [known.get(field.name, pa.nulls(count, field.type)) for field in text], fields=list(text)
+    )
+    captioned = pa.ListArray.from_arrays(_one_each(count), texts)
+    known = {"time_s": times, "is_keyframe": true, "captions": captioned}
+    frames = pa.StructArray.from_arrays(
+        [known.get(field.name, pa.nulls(count, field.type)) for field in frame], fields=list(frame)
+    )
+    return pa.ListArray.from_arrays(_one_each(count), frames)

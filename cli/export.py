@@ -36,6 +36,14 @@ def export(
             "Again for more.",
         ),
     ] = None,
+    dedup: Annotated[
+        bool,
+        option(
+            "--dedup",
+            rich_help_panel=WHICH,
+            help="Leave out clips that look like one of another video, such as re-uploads.",
+        ),
+    ] = False,
     prefer: Annotated[
         str | None,
         option(rich_help_panel=WHICH, help="newest: for videos that several runs captioned."),
@@ -95,6 +103,7 @@ def export(
         name=name,
         split=split,
         where=tuple(where or ()),
+        dedup=dedup,
         prefer=prefer,  # type: ignore[arg-type]  # the options say what is allowed
         previous=previous,
         language=tuple(language or ("en",)),
@@ -124,6 +133,8 @@ def _summary(manifest: Manifest, out: str) -> dict[str, object]:
             for config, splits in manifest.configs.items()
         },
         "removed": {f.where: f.removed for f in manifest.filters},
+        "near_duplicates": manifest.near_duplicates,
+        "flags": {found.flag: found.clips for found in manifest.statistics.flags},
         "video_hours": manifest.statistics.video_hours,
         "images_missing": manifest.statistics.images_missing,
         "files": len(manifest.files),
@@ -148,6 +159,11 @@ def _lines(manifest: Manifest, out: str) -> list[str]:
         + (f", {f.unknown} of them without the value" if f.unknown else "")
         for f in manifest.filters
     ]
+    if manifest.near_duplicates is not None:
+        lines.append(f"  --dedup        left out {manifest.near_duplicates}")
+    flags = [f for f in manifest.statistics.flags if f.clips]
+    told = ", ".join(f"{f.clips} {f.flag}" for f in flags) or "none"
+    lines.append(f"  flags          {told}")
     if manifest.merge.replaced_videos:
         lines.append(f"  replaced       {manifest.merge.replaced_videos} videos, by newer runs")
     if manifest.statistics.images_missing:

@@ -12,10 +12,12 @@ from markdown_it.token import Token
 
 from pseudolabel.release.card.card import render_card
 from pseudolabel.release.manifest import (
+    FlagCount,
     Histogram,
     Manifest,
     Merge,
     ReleaseFile,
+    RepeatedCaption,
     SourceRun,
     SplitCounts,
     Splits,
@@ -73,7 +75,17 @@ def make_manifest(**changes: Any) -> Manifest:
         splits=Splits({"train": 0.7, "validation": 0.3}),
         filters=(),
         configs=counts,
-        statistics=Statistics(0.5, 0.4, HISTOGRAM, HISTOGRAM, HISTOGRAM, 0.25, None),
+        statistics=Statistics(
+            video_hours=0.5,
+            clip_hours=0.4,
+            caption_words=HISTOGRAM,
+            clip_s=HISTOGRAM,
+            mean_logprob=HISTOGRAM,
+            truncated_share=0.25,
+            without_flags=4,
+            flags=(FlagCount("loop", 1, "it says <b>a | word</b> again"),),
+            most_repeated=(RepeatedCaption("a cup | of *tea*", 3),),
+        ),
         files=tuple(files),
     )
     return dataclasses.replace(manifest, **changes)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from pseudolabel.files import hash_file
 from pseudolabel.release.manifest import (
     CARD,
     CHANGELOG,
@@ -28,7 +29,6 @@ from pseudolabel.release.manifest import (
     SourceRun,
     SplitCounts,
     Splits,
-    hash_file,
 )
 from pseudolabel.release.rows import CONFIGS, arrow_schema
 from pseudolabel.release.splits import split_of
@@ -53,12 +53,23 @@ def clip_row(video_id: str = "world-00.mp4", clip_index: int = 0, **changes: Any
         "mean_logprob": -0.5,
         "truncated": False,
         "similarity": None,
+        "clip_similarity": None,
+        "chance_percentile": None,
+        "repeats": 1,
         "perceptual_hash": f"{clip_index:016x}",
         "flags": [],
         "samples": None,
+        "is_rewritten": False,
+        "parts": [
+            {
+                "frame": 0,
+                "sample": 0,
+                "last_frame": 0,
+                "first_s": start_s + CLIP_S / 2,
+                "last_s": start_s + CLIP_S / 2,
+            }
+        ],
         "frame_time_s": start_s + CLIP_S / 2,
-        "chosen_frame": 0,
-        "chosen_sample": 0,
         "cuts_s": None,
         "url": None,
         "license": None,
@@ -91,16 +102,20 @@ def clip_rows(videos: int = 3, clips: int = 2, *, first: int = 0, **changes: Any
 
 def frame_row(clip: Row, frame_index: int = 0, **changes: Any) -> Row:
     """A row of `frames` for a row of `clips`: its caption is that of the clip."""
-    said = {"text": clip["caption"], "mean_logprob": clip["mean_logprob"]}
+    names = ("mean_logprob", "truncated", "similarity", "clip_similarity")
+    said = {"text": clip["caption"], **{name: clip[name] for name in names}, "is_cut": None}
     row = {
         "video_id": clip["video_id"],
         "clip_index": clip["clip_index"],
         "frame_index": frame_index,
         "time_s": clip["frame_time_s"],
         "is_keyframe": True,
-        "captions": [said | {"truncated": clip["truncated"], "similarity": clip["similarity"]}],
+        "captions": [said],
         "perceptual_hash": clip["perceptual_hash"],
-        "flags": None,
+        "brightness": 90.0,
+        "contrast": 40.0,
+        "change": None,
+        "text_share": 0.0,
         "run": clip["run"],
     }
     return _changed(row, changes)
@@ -234,7 +249,7 @@ def write_release(
         splits=Splits(dict(splits)),
         filters=tuple(filters),
         configs=counts,
-        statistics=statistics.finish(None),
+        statistics=statistics.finish(None, {}, ()),
         files=tuple(sorted(files, key=lambda file: file.path)),
         previous=previous,
     )

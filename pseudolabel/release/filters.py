@@ -19,10 +19,10 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pseudolabel.errors import OptionError
+from pseudolabel.records import Flag
 from pseudolabel.release.rows import arrow_schema
+from pseudolabel.runs.findings import has_any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,16 +159,32 @@ class _Reader:
         raise self._refused(node)
 
     def _call(self, node: ast.Call) -> Evaluate:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         match node:
             case ast.Call(func=ast.Name(id="flagged"), args=[_, *_] as args, keywords=[]):
-                names = [a.id if isinstance(a, ast.Name) else self._value(a) for a in args]
-                return lambda rows: _has_any(rows["flags"], names)
+                names = self._flags(args)
+
+                def flagged(rows: pa.Table) -> pa.ChunkedArray:
+                    return pa.chunked_array([pa.array(has_any(rows["flags"], names))])
+
+                return flagged
             case ast.Call(func=ast.Name(id="contains"), args=[column, text], keywords=[]):
                 searched, wanted = self.read(column), str(self._value(text))
                 return lambda rows: pc.match_substring(searched(rows), wanted, ignore_case=True)
         raise self._refused(node)
+
+    def _flags(self, nodes: list[ast.expr]) -> list[str]:
+        names = [node.id if isinstance(node, ast.Name) else self._value(node) for node in nodes]
+        known = [flag.value for flag in Flag]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise OptionError(
+                f"--where {self._where!r}: there is no flag {unknown[0]!r}",
+                hint=f"there are: {', '.join(known)}",
+            )
+        return [str(name) for name in names]
 
     def _value(self, node: ast.expr) -> str | int | float:
         match node:
@@ -197,15 +213,3 @@ def _joined(join: Callable[[Any, Any], Any], values: list[Any]) -> Any:
     for other in others:
         first = join(first, other)
     return first
-
-
-def _has_any(flags: Any, names: list[Any]) -> Any:
-    """Whether each row's list holds one of the names."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    lists = flags.combine_chunks()
-    known = pc.is_in(pc.list_flatten(lists), value_set=pa.array(names, pa.string()))
-    found = np.zeros(len(lists), bool)
-    found[np.asarray(pc.list_parent_indices(lists))[np.asarray(known)]] = True
-    return pa.chunked_array([pa.array(found)])

@@ -5,8 +5,8 @@ The shape is that of `schemas/release.v1.json`, which says what each field means
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ CARD = "README.md"
 CHANGELOG = "CHANGELOG.md"
 SCHEMA_VERSION = 1
 ROW_SCHEMAS = {"clips": "clip.v1", "frames": "frame.v1", "skipped": "skipped.v1"}  # by config
+_SHARD = re.compile(r"data/(?P<config>[^/]+)/(?P<split>[^/]+)-\d{5}-of-\d{5}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class SourceRun:
     versions: Mapping[str, str]
     clips: int
     skipped: int
+    scorer: Mapping[str, Any] | None = None
+    text_encoder: Mapping[str, Any] | None = None
+    llm: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,23 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagCount:
+    """How many clips have a flag, and what it takes to have it."""
+
+    flag: str
+    clips: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedCaption:
+    """A caption, and how many clips of the runs have it."""
+
+    caption: str
+    clips: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """Figures of the config `clips`, over all splits."""
 
@@ -89,6 +110,10 @@ class Statistics:
     clip_s: Histogram
     mean_logprob: Histogram | None
     truncated_share: float | None
+    without_flags: int  # clips
+    flags: tuple[FlagCount, ...] = ()  # those with a rule, in the order of the vocabulary
+    most_repeated: tuple[RepeatedCaption, ...] = ()
+    chance_percentile: Histogram | None = None  # where a scorer ran
     images_missing: int | None = None
 
 
@@ -100,6 +125,18 @@ class ReleaseFile:
     bytes: int
     sha256: str
     rows: int | None = None
+
+    @property
+    def config(self) -> str | None:
+        """Whose rows it holds, if it holds rows."""
+        match = _SHARD.fullmatch(self.path)
+        return match["config"] if match else None
+
+    @property
+    def split(self) -> str | None:
+        """The split that its rows are in, if it holds rows."""
+        match = _SHARD.fullmatch(self.path)
+        return match["split"] if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +164,7 @@ class Manifest:
     configs: Mapping[str, Mapping[str, SplitCounts]]  # by config, by split
     statistics: Statistics
     files: tuple[ReleaseFile, ...]
+    near_duplicates: int | None = None  # clips left out as such; None: not looked for
     previous: Previous | None = None
     schema_version: int = SCHEMA_VERSION
 
@@ -197,9 +235,3 @@ def read_json(release: Path) -> Any:
         ) from None
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{release}/{MANIFEST}: cannot be read: {error}") from None
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

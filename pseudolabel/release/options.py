@@ -28,6 +28,7 @@ class ReleaseOptions:
     name: str | None = None  # such as USER/REPO; None: the folder's
     split: str = "train=1"  # shares of the videos
     where: tuple[str, ...] = ()  # a clip stays where all hold; see `filters`
+    dedup: bool = False  # leave out clips that look like one of another video
     prefer: Literal["newest"] | None = None  # for videos that several runs captioned
     previous: str | None = None  # the release that this one follows
     language: tuple[str, ...] = ("en",)  # of the captions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pseudolabel.contract import caption_type, clip_schema, load_schema
+from pseudolabel.contract import caption_type, clip_schema, load_schema, look_fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,16 +16,25 @@ if TYPE_CHECKING:
     from pseudolabel.release.manifest import SourceRun
 
 CONFIGS = ("clips", "frames", "skipped")
+KEYS = {  # which columns name a row
+    "clips": ("video_id", "clip_index"),
+    "frames": ("video_id", "clip_index", "frame_index"),
+    "skipped": ("video_id", "clip_index"),
+}
+UNIQUE = ("clips", "frames")  # a video may be skipped for several reasons
 IMAGE = "image"  # the column of `clips` that --with-frames adds
 
 # Columns that clips have in a run and in a release alike. Where a video lay on somebody's disk
 # (`source`, `listed`) is not published; a source on the web becomes the `url`.
 _KEPT = (
     *("start_s", "end_s", "caption", "mean_logprob", "truncated", "similarity", "flags"),
-    *("frame_time_s", "chosen_frame", "chosen_sample", "cuts_s", "license", "content_hash"),
+    *("clip_similarity", "is_rewritten", "parts", "perceptual_hash"),
+    *("frame_time_s", "cuts_s", "license", "content_hash"),
     *("width", "height", "codec", "pixel_format", "rotation_deg", "fps_from_header"),
     *("duration_s_from_header", "first_frame_s", "video_end_s", "video_id", "clip_index"),
 )
+_FOUND = ("repeats", "chance_percentile")  # over all rows, by `Findings`
+_LOOK = ("brightness", "contrast", "change", "text_share")
 _ON_THE_WEB = r"^(https?|hf)://"
 
 
@@ -52,13 +61,19 @@ def arrow_schema(config: str, *, with_images: bool = False) -> pa.Schema:
 
 
 def release_clips(clips: pa.Table, run: SourceRun) -> pa.Table:
-    """A run's clips as rows of the config `clips`."""
+    """A run's clips as rows of the config `clips`.
+
+    Args:
+        clips: With what `Findings.add_to` adds.
+        run: Where they are from.
+    """
     import pyarrow as pa
 
-    columns: dict[str, Any] = {name: clips[name] for name in _KEPT}
+    columns: dict[str, Any] = {
+        name: clips[name] for name in (*_KEPT, "repeats", "chance_percentile")
+    }
     columns["url"] = _url(clips)
     columns["samples"] = _samples(clips["frames"])
-    columns["perceptual_hash"] = _chosen_hash(clips)
     captioner = run.captioner
     constants = {
         "run": run.run,
@@ -88,10 +103,9 @@ def release_frames(clips: pa.Table, run: SourceRun) -> pa.Table:
         "video_id": clips["video_id"].take(clip),
         "clip_index": clips["clip_index"].take(clip),
         "frame_index": pa.array(np.arange(len(frames)) - _starts(lists)[clip], pa.int32()),
-        "flags": pa.nulls(len(frames), pa.list_(pa.string())),
         "run": pa.repeat(run.run, len(frames)),
     }
-    for name in ("time_s", "is_keyframe", "captions", "perceptual_hash"):
+    for name in ("time_s", "is_keyframe", "captions", "perceptual_hash", *_LOOK):
         columns[name] = pc.struct_field(frames, name)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
@@ -111,15 +125,22 @@ def release_skipped(skipped: pa.Table, run: SourceRun) -> pa.Table:
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def filtered_rows(clips: pa.Table, reason: str, detail: str) -> pa.Table:
-    """Rows of the config `clips` that are left out, as rows of the config `skipped`."""
+def filtered_rows(clips: pa.Table, reason: str, detail: str | pa.Array) -> pa.Table:
+    """Rows of the config `clips` that are left out, as rows of the config `skipped`.
+
+    Args:
+        clips: The rows.
+        reason: Of the vocabulary of `skipped`.
+        detail: The same for all, or one a row.
+    """
     import pyarrow as pa
 
     kept = ("video_id", "clip_index", "start_s", "end_s", "url", "run")
-    constants = {"stage": "export", "reason": reason, "detail": detail}
+    constants = {"stage": "export", "reason": reason}
     columns = {name: clips[name] for name in kept} | {
         name: pa.repeat(value, clips.num_rows) for name, value in constants.items()
     }
+    columns["detail"] = pa.repeat(detail, clips.num_rows) if isinstance(detail, str) else detail
     schema = arrow_schema("skipped")
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
@@ -149,14 +170,6 @@ def _starts(lists: pa.ListArray) -> Any:
     return offsets[:-1] - offsets[0] if len(lists) else offsets[:0]
 
 
-def _chosen_hash(clips: pa.Table) -> Any:
-    import pyarrow.compute as pc
-
-    lists = clips["frames"].combine_chunks()
-    chosen = _starts(lists) + np.asarray(clips["chosen_frame"])
-    return pc.struct_field(pc.list_flatten(lists), "perceptual_hash").take(chosen)
-
-
 def _samples(column: pa.ChunkedArray) -> pa.ListArray:
     """All texts of each clip, frames in order; null where there is only one."""
     import pyarrow as pa
@@ -182,7 +195,8 @@ def _clip_fields() -> list[pa.Field]:
 
     in_run = clip_schema()
     fields = {name: in_run.field(name) for name in (*_KEPT, "url")}
-    fields["perceptual_hash"] = pa.field("perceptual_hash", pa.string())
+    fields["chance_percentile"] = pa.field("chance_percentile", pa.float32())
+    fields["repeats"] = pa.field("repeats", pa.int32(), nullable=False)
     fields["samples"] = pa.field("samples", pa.list_(pa.string()))
     fields["prompt"] = pa.field("prompt", pa.string())
     for name in ("run", "model", "model_revision", "decoding", "dtype", "strategy"):
@@ -201,7 +215,7 @@ def _frame_fields() -> list[pa.Field]:
         pa.field("is_keyframe", pa.bool_(), nullable=False),
         pa.field("captions", pa.list_(caption_type()), nullable=False),
         pa.field("perceptual_hash", pa.string()),
-        pa.field("flags", pa.list_(pa.string())),
+        *look_fields(),
         pa.field("run", pa.string(), nullable=False),
     ]
 

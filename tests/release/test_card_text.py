@@ -68,7 +68,7 @@ def assert_inert(card: str) -> None:
     images = {str(t.attrs["src"]) for t in tokens if t.type == "image"}
     assert all(image.startswith("figures/") for image in images)
     headings = [t for t in tokens if t.type == "heading_open"]
-    assert len(headings) == 11
+    assert len(headings) == 12
     assert all(char.isprintable() or char == "\n" for char in body(card))
 
 
@@ -85,10 +85,13 @@ def test_the_text_counts_what_the_manifest_counts() -> None:
     assert "This is 1.0.0, after 0.9.0." in text
     assert "In several runs: 1 video, of which" in text
     assert "holds no pixels" in text
+    assert "4 clips (80 %) have none" in text
+    assert "| `loop` | 1 | 20 % | it says &lt;b&gt;a \\| word&lt;/b&gt; again |" in text
+    assert r"- 3 clips: a cup \| of \*tea\*" in text
 
 
 def test_the_text_says_what_is_not_there() -> None:
-    statistics = Statistics(0.5, 0.4, HISTOGRAM, HISTOGRAM, None, None, None)
+    statistics = Statistics(0.5, 0.4, HISTOGRAM, HISTOGRAM, None, None, without_flags=5)
     configs = dict(make_manifest().configs) | {"skipped": {"train": SplitCounts(0, 0, 0)}}
     text = body(
         render(make_manifest(statistics=statistics, configs=configs, splits=Splits({"train": 1.0})))
@@ -185,7 +188,7 @@ def test_hostile_splits_stay_in_their_cells(text: str) -> None:
     assert_inert(card)
     cells = sum(t.type == "td_open" for t in rendered(card))
     rows = sum(t.type == "tr_open" for t in rendered(card))
-    assert (cells, rows) == (34 * 3 + 5 * 6, 1 + 34 + 1 + 5)
+    assert (cells, rows) == (37 * 3 + 5 * 6 + 1 * 4, 1 + 37 + 1 + 5 + 1 + 1)
 
 
 def test_what_looks_like_a_template_in_a_row_is_not_run() -> None:

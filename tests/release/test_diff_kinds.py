@@ -105,7 +105,7 @@ def column_added(rows: list[Row]) -> dict[str, Any]:
 
 def column_removed(rows: list[Row]) -> dict[str, Any]:
     schema = arrow_schema("frames")
-    return {"schemas": {"frames": schema.remove(schema.get_field_index("flags"))}}
+    return {"schemas": {"frames": schema.remove(schema.get_field_index("text_share"))}}
 
 
 def column_retyped(rows: list[Row]) -> dict[str, Any]:
@@ -216,8 +216,8 @@ ALONE: dict[str, tuple[Change, Bump, str, str]] = {
         "columns of clips: + score (float)",
     ),
     "column removed": (
-        *(column_removed, Bump.MAJOR, "column flags of frames was removed"),
-        "columns of frames: - flags (list<element: string>)",
+        *(column_removed, Bump.MAJOR, "column text_share of frames was removed"),
+        "columns of frames: - text_share (double)",
     ),
     "column retyped": (
         *(column_retyped, Bump.MAJOR, "column width of clips became int64, from int32"),

@@ -82,7 +82,7 @@ def test_frames_and_samples_are_kept(tmp_path: Path) -> None:
         ["a cat", "the cat"] * 3,
         ["a dog", "the dog"] * 3,
     ]
-    assert [c["chosen_frame"] for c in clips] == [0, 1, 1]
+    assert [[p["frame"] for p in c["parts"]] for c in clips] == [[0], [1], [1]]
     frames = rows(tmp_path / "release", "frames")
     keys = [(f["video_id"], f["clip_index"], f["frame_index"]) for f in frames]
     assert keys == [("one.mp4", 0, 0), *(("many.mp4", c, f) for c in (0, 1) for f in (0, 1, 2))]
@@ -159,7 +159,7 @@ def test_splits_are_by_video_and_none_moves_when_videos_are_added(tmp_path: Path
 
 
 def test_shards_are_as_large_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pseudolabel.release.export.ROWS_PER_GROUP", 200)
+    monkeypatch.setattr("pseudolabel.release.writing.building.ROWS_PER_GROUP", 200)
     texts = [os.urandom(400).hex() for _ in range(3000)]
     videos = [video_rows(f"v{i}.mp4", texts[i * 10 : i * 10 + 10]) for i in range(300)]
     make(write_run(tmp_path / "run", videos), tmp_path / "release", max_shard_size="300KB")

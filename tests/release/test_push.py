@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from loopback_hub import (
     Limits,
     LoopbackHub,
     client_environment,
-    skip_waits,
     use_hub,
 )
 from pseudolabel.errors import HubError, OptionError, ReleaseError
@@ -38,13 +36,10 @@ MANY = ",".join(f"s{i}=0.2" for i in range(5))  # splits, and so files
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
+def hub(hub: LoopbackHub, waits: list[float]) -> LoopbackHub:
+    """Whose clients do not wait."""
     datasets.disable_progress_bars()
-    with LoopbackHub() as made:
-        use_hub(monkeypatch, made, tmp_path / "home")
-        skip_waits(monkeypatch)
-        yield made
-        assert made.faults == [], "a fault that was planned did not happen"
+    return hub
 
 
 @pytest.fixture

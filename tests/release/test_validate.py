@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.errors import ReleaseError
+from pseudolabel.files import hash_file
 from pseudolabel.release.export import export
-from pseudolabel.release.manifest import CARD, MANIFEST, hash_file, read_manifest
+from pseudolabel.release.manifest import CARD, MANIFEST, read_manifest
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.validate import MOST_OF_A_FILE, Problem, validate_folder
 from run_factory import video_rows, write_run

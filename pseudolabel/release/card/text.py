@@ -135,8 +135,7 @@ def parts(manifest: Manifest) -> list[Part]:
 
 
 def _part(manifest: Manifest, config: str, split: str, counts: SplitCounts) -> Part:
-    name = re.compile(rf"data/{re.escape(config)}/{re.escape(split)}-[^/]*\.parquet")
-    sizes = [file.bytes for file in manifest.files if name.fullmatch(file.path)]
+    sizes = [file.bytes for file in manifest.files if (file.config, file.split) == (config, split)]
     return Part(config, split, counts.rows, counts.videos, sum(sizes), len(sizes), counts.bytes)
 
 
@@ -197,6 +196,9 @@ def _figures(manifest: Manifest) -> list[Figure]:
     if manifest.statistics.mean_logprob is not None:
         title = "Mean log-probability of a caption's tokens, in nats"
         figures.append(Figure("figures/mean_logprob.png", title))
+    if manifest.statistics.chance_percentile is not None:
+        title = "Likeness of a caption and its frame, in percentiles of chance"
+        figures.append(Figure("figures/chance_percentile.png", title))
     return figures
 
 

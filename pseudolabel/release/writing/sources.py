@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.errors import ReleaseError
 from pseudolabel.release.manifest import SourceRun
+from pseudolabel.runs.consolidator import model_name
+from pseudolabel.runs.floor import Floor
 from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.repeats import repeated_ids
 
@@ -25,6 +27,7 @@ class RunRows:
     """Rows of one run, as they stand in it."""
 
     run: SourceRun
+    floor: Floor  # of chance, in that run
     rows: pa.Table
 
 
@@ -60,29 +63,42 @@ class Sources:
         self._places = [
             (at, part) for at, folder in enumerate(self._folders) for part in folder.parts()
         ]
+        self._floors = [Floor(folder.floor()) for folder in self._folders]
+        self.rules = [dict(folder.manifest().get("health", {})) for folder in self._folders]
         self.replaced_videos = 0
         self._left_out = self._settle(prefer)
 
-    def batches(self, kind: Literal["clips", "skipped"], rows: int) -> Iterator[RunRows]:
+    def batches(
+        self,
+        kind: Literal["clips", "skipped"],
+        rows: int,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[RunRows]:
         """All rows that count, run by run in the order given, part by part.
 
         Args:
             kind: Clips, or what was skipped.
             rows: Parts are joined until there are so many, so that small parts cost little.
+            columns: Which, with "video_id" among them; None: all.
         """
-        import pyarrow as pa
-
         waiting: list[pa.Table] = []
         run: int | None = None
         for at, part in self._places:
             if waiting and (at != run or sum(map(len, waiting)) >= rows):
-                yield RunRows(self.runs[run or 0], pa.concat_tables(waiting).combine_chunks())
+                yield self._joined(run or 0, waiting)
                 waiting = []
             run = at
             without = self._left_out[at, part]
-            waiting.append(self._folders[at].rows_of(part, kind, without=without))
+            folder = self._folders[at]
+            waiting.append(folder.rows_of(part, kind, without=without, columns=columns))
         if waiting:
-            yield RunRows(self.runs[run or 0], pa.concat_tables(waiting).combine_chunks())
+            yield self._joined(run or 0, waiting)
+
+    def _joined(self, run: int, tables: Sequence[pa.Table]) -> RunRows:
+        import pyarrow as pa
+
+        rows = pa.concat_tables(tables).combine_chunks()
+        return RunRows(self.runs[run], self._floors[run], rows)
 
     def _settle(self, prefer: str | None) -> dict[Place, list[str]]:
         """The videos whose rows in a part do not count, by place."""
@@ -126,17 +142,28 @@ class Sources:
 
 def _describe(folder: RunFolder) -> SourceRun:
     manifest = folder.manifest()
-    captioner: dict[str, Any] = dict(manifest["captioner"])
-    if str(captioner["revision"]).startswith("sha256:"):
-        # A local folder: its name and its hash say which weights; its path is nobody's business.
-        captioner["model"] = PurePath(captioner["model"]).name or "local"
+    captioner = _published(manifest["captioner"]) or {}
+    others = {name: _published(manifest.get(name)) for name in ("scorer", "text_encoder", "llm")}
+    told = {
+        f"--{name.replace('_', '-')}": model_name(**model)
+        for name, model in others.items()
+        if model is not None
+    }
     return SourceRun(
         run=manifest["id"],
         created_at=manifest["created_at"],
         captioner=captioner,
-        options={**manifest["options"], "--model": captioner["model"]},
+        **others,
+        options={**manifest["options"], "--model": captioner["model"], **told},
         fingerprint=manifest["fingerprint"],
         versions=manifest["versions"],
         clips=0,
         skipped=0,
     )
+
+
+def _published(model: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A model as it may be told: of a folder, its name and its hash say which weights."""
+    if model is None or not str(model["revision"]).startswith("sha256:"):
+        return None if model is None else dict(model)
+    return {**model, "model": PurePath(model["model"]).name or "local"}

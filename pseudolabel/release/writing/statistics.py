@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pseudolabel.release.manifest import Histogram, Statistics
+from pseudolabel.release.manifest import FlagCount, Histogram, RepeatedCaption, Statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,6 +61,9 @@ class StatisticsCounter:
         self._words = FineHistogram(0, 500, 1)
         self._clip_s = FineHistogram(0, 600, 0.5)
         self._logprob = FineHistogram(-20, 0.05, 0.05)
+        self._percentile = FineHistogram(0, 100, 5)
+        self._flags: Counter[str] = Counter()
+        self._without_flags = 0
         self._video_s = 0.0
         self._clips_s = 0.0
         self._truncated = 0
@@ -75,6 +80,10 @@ class StatisticsCounter:
         self._clips_s += float(lengths.sum())
         self._words.add(np.asarray(pc.count_substring_regex(clips["caption"], r"\S+")))
         self._logprob.add(np.asarray(clips["mean_logprob"].drop_null()))
+        self._percentile.add(np.asarray(clips["chance_percentile"].drop_null()))
+        flags = clips["flags"].combine_chunks()
+        self._flags.update(pc.list_flatten(flags).to_pylist())
+        self._without_flags += pc.sum(pc.equal(pc.list_value_length(flags), 0)).as_py()
         truncated = clips["truncated"].drop_null()
         self._known += len(truncated)
         self._truncated += pc.sum(truncated).as_py() or 0
@@ -83,8 +92,19 @@ class StatisticsCounter:
         begins, ends = (np.asarray(clips[name])[first] for name in ("first_frame_s", "video_end_s"))
         self._video_s += float((ends - begins).sum())
 
-    def finish(self, images_missing: int | None) -> Statistics:
-        """The figures of all rows that were added."""
+    def finish(
+        self,
+        images_missing: int | None,
+        rules: Mapping[str, str],
+        most_repeated: Sequence[tuple[str, int]],
+    ) -> Statistics:
+        """The figures of all rows that were added.
+
+        Args:
+            images_missing: Clips whose frame could not be decoded again; None: not asked for.
+            rules: Of the flags.
+            most_repeated: Captions, and how many clips of the runs have each.
+        """
         return Statistics(
             video_hours=round(self._video_s / 3600, 6),
             clip_hours=round(self._clips_s / 3600, 6),
@@ -92,5 +112,9 @@ class StatisticsCounter:
             clip_s=self._clip_s.joined(),
             mean_logprob=self._logprob.joined() if self._logprob.seen else None,
             truncated_share=round(self._truncated / self._known, 6) if self._known else None,
+            chance_percentile=self._percentile.joined() if self._percentile.seen else None,
+            flags=tuple(FlagCount(flag, self._flags[flag], rule) for flag, rule in rules.items()),
+            without_flags=self._without_flags,
+            most_repeated=tuple(RepeatedCaption(*found) for found in most_repeated),
             images_missing=images_missing,
         )
