@@ -11,11 +11,13 @@ from pseudolabel import __version__
 from ._shared import Commands
 from .caption import caption
 from .compare import compare
+from .consolidate import consolidate
 from .demo import demo
 from .diff import diff
 from .evaluate import evaluate
 from .export import export
 from .push import push
+from .review import review
 from .show import show
 from .transcribe import transcribe
 from .validate import validate
@@ -47,7 +49,9 @@ def main(
 
 
 app.command()(caption)
+app.command()(consolidate)
 app.command()(show)
+app.command()(review)
 app.command()(export)
 app.command()(validate)
 app.command()(diff)

@@ -17,22 +17,28 @@ __all__ = [
     "ClipOptions",
     "CompareOptions",
     "Comparison",
+    "ConsolidateOptions",
+    "ConsolidateTally",
     "Evaluation",
     "FrameOptions",
     "Problem",
     "PseudolabelError",
     "ReleaseDiff",
     "ReleaseOptions",
+    "Review",
+    "ReviewOptions",
     "RunOptions",
     "Tally",
     "TranscribeOptions",
     "caption_videos",
     "compare",
+    "consolidate",
     "diff",
     "evaluate",
     "export",
     "find_rows",
     "push",
+    "review",
     "run_demo",
     "transcribe_videos",
     "validate",
@@ -43,22 +49,28 @@ _HOMES = {
     "ClipOptions": "pseudolabel.videos.options",
     "CompareOptions": "pseudolabel.evaluation.compare",
     "Comparison": "pseudolabel.evaluation.comparison",
+    "ConsolidateOptions": "pseudolabel.captions.options",
+    "ConsolidateTally": "pseudolabel.runs.consolidate",
     "Evaluation": "pseudolabel.evaluation.evaluate",
     "FrameOptions": "pseudolabel.videos.options",
     "Problem": "pseudolabel.release.validate",
     "PseudolabelError": "pseudolabel.errors",
     "ReleaseDiff": "pseudolabel.release.comparison.changes",
     "ReleaseOptions": "pseudolabel.release.options",
+    "Review": "pseudolabel.evaluation.review",
+    "ReviewOptions": "pseudolabel.evaluation.review",
     "RunOptions": "pseudolabel.runs.options",
     "Tally": "pseudolabel.runs.caption",
     "TranscribeOptions": "pseudolabel.speech.whisper_files",
     "caption_videos": "pseudolabel.runs.caption",
     "compare": "pseudolabel.evaluation.compare",
+    "consolidate": "pseudolabel.runs.consolidate",
     "diff": "pseudolabel.release.comparison.diff",
     "evaluate": "pseudolabel.evaluation.evaluate",
     "export": "pseudolabel.release.export",
     "find_rows": "pseudolabel.runs.show",
     "push": "pseudolabel.release.push",
+    "review": "pseudolabel.evaluation.review",
     "run_demo": "pseudolabel.demo.run",
     "transcribe_videos": "pseudolabel.evaluation.transcribe",
     "validate": "pseudolabel.release.validate",
@@ -66,11 +78,13 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from pseudolabel.captioners.options import CaptionOptions
+    from pseudolabel.captions.options import ConsolidateOptions
     from pseudolabel.demo.run import run_demo
     from pseudolabel.errors import PseudolabelError
     from pseudolabel.evaluation.compare import CompareOptions, compare
     from pseudolabel.evaluation.comparison import Comparison
     from pseudolabel.evaluation.evaluate import Evaluation, evaluate
+    from pseudolabel.evaluation.review import Review, ReviewOptions, review
     from pseudolabel.evaluation.transcribe import transcribe_videos
     from pseudolabel.release.comparison.changes import ReleaseDiff
     from pseudolabel.release.comparison.diff import diff
@@ -79,6 +93,7 @@ if TYPE_CHECKING:
     from pseudolabel.release.push import push
     from pseudolabel.release.validate import Problem, validate
     from pseudolabel.runs.caption import Tally, caption_videos
+    from pseudolabel.runs.consolidate import ConsolidateTally, consolidate
     from pseudolabel.runs.options import RunOptions
     from pseudolabel.runs.show import find_rows
     from pseudolabel.speech.whisper_files import TranscribeOptions

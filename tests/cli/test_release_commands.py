@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from loopback_hub import UPLOAD_WARNING, LoopbackHub, use_hub
+from loopback_hub import UPLOAD_WARNING, LoopbackHub
 from run_factory import video_rows, write_run
 
 Invoke = Callable[..., Result]
@@ -68,18 +68,16 @@ def test_diff_is_on_stdout(home: Path, invoke: Invoke) -> None:
 
 @pytest.mark.filterwarnings(UPLOAD_WARNING)
 def test_push_shows_what_it_will_do_and_does_it(
-    home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    home: Path, invoke: Invoke, hub: LoopbackHub
 ) -> None:
     export(invoke)
-    with LoopbackHub() as hub:
-        use_hub(monkeypatch, hub, home / "cache")
-        dry = invoke("push", "one", "tester/x", "--dry-run")
-        assert dry.exit_code == 0, dry.stderr
-        assert "manifest.json" in dry.stderr and "nothing was sent" in dry.stderr
-        assert not hub.has("tester/x")
-        done = json.loads(invoke("push", "one", "tester/x", "--json").stdout)
-        assert done["commit"] == hub.repo("tester/x").commit_of("v1.0.0").oid
-        assert hub.token not in dry.stderr
+    dry = invoke("push", "one", "tester/x", "--dry-run")
+    assert dry.exit_code == 0, dry.stderr
+    assert "manifest.json" in dry.stderr and "nothing was sent" in dry.stderr
+    assert not hub.has("tester/x")
+    done = json.loads(invoke("push", "one", "tester/x", "--json").stdout)
+    assert done["commit"] == hub.repo("tester/x").commit_of("v1.0.0").oid
+    assert hub.token not in dry.stderr
 
 
 @pytest.mark.parametrize(

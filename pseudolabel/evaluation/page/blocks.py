@@ -12,6 +12,7 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any, SupportsFloat
 
@@ -24,7 +25,7 @@ from pseudolabel.evaluation.page.parts import (
     Value,
 )
 
-CLIPS_A_BLOCK = 128
+CLIPS_A_BLOCK = 32  # a row far down the list costs the parsing of one block
 PAIRS_A_BLOCK = 16
 _JPEG = b"\xff\xd8"
 _INERT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -57,7 +58,7 @@ def clip_blocks(columns: Sequence[Column], clips: Iterable[PageClip]) -> Iterato
             seen.add(clip.key)
         yield block("clips", [_clip(columns, clip) for clip in batch])
         yield block("images", [_base64(clip.image) for clip in batch])
-        yield block("frames", [[_frame(frame) for frame in clip.frames] for clip in batch])
+        yield block("frames", [_frames(clip) for clip in batch])
 
 
 def rating_blocks(rating: Rating) -> Iterator[str]:
@@ -91,7 +92,7 @@ def _value(column: Column, values: Mapping[str, Value]) -> Any:
         return list(value or ())
     if value is None:
         return None
-    if column.kind == "text":
+    if column.kind in ("text", "clip"):
         if not isinstance(value, str):
             raise TypeError(f"{column.key}: {value!r}, expected a text")
         return value
@@ -105,10 +106,23 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.9g}")
 
 
+def _frames(clip: PageClip) -> list[Any] | dict[str, Any]:
+    """Frames in time order; with the timeline that they lie on, if there is one."""
+    frames = [_frame(frame) for frame in clip.frames]
+    if clip.timeline is None:
+        return frames
+    timeline = asdict(clip.timeline)
+    return {**timeline, "frames": frames}
+
+
 def _frame(frame: FrameText) -> list[Any]:
     scores = [_number(score) for score in frame.scores]
     image = _base64(frame.image)
-    return [_number(frame.time_s), list(frame.texts), frame.chosen, scores, image]
+    more: dict[str, Any] = {"note": frame.note, "marks": list(frame.marks)}
+    more["logprobs"] = [_number(logprob) for logprob in frame.logprobs]
+    more = {name: value for name, value in more.items() if value}
+    line = [_number(frame.time_s), list(frame.texts), frame.chosen, scores, image]
+    return [*line, more] if more else line
 
 
 def _base64(image: bytes | None) -> str | None:

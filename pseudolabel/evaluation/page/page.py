@@ -7,18 +7,19 @@ pictures that the page itself carries; nothing else loads, runs or is sent.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-import os
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from pseudolabel.errors import OptionError
 from pseudolabel.evaluation.page.blocks import CLIPS_A_BLOCK, block, clip_blocks, rating_blocks
 from pseudolabel.evaluation.page.parts import Column, Headline, PageClip, Rating, Section, Table
+from pseudolabel.files import explained, replacing
 
 _SCRIPTS = ("data.js", "sifting.js", "list.js", "filters.js", "details.js", "rating.js", "start.js")
 _DATA_GOES_HERE = "<!-- data -->"
@@ -35,6 +36,8 @@ def write_page(
     clips: Iterable[PageClip],
     rating: Rating | None = None,
     headlines: Sequence[Headline] = (),
+    flag_help: Mapping[str, str] | None = None,
+    notes: Callable[[], Sequence[str]] | None = None,
 ) -> None:
     """Write a page that opens by a double click and can be sent to a colleague.
 
@@ -50,6 +53,8 @@ def write_page(
         clips: The rows of the list, in the order in which it starts.
         rating: A sheet for rating pairs of texts; without it the page has none.
         headlines: A few figures above the sections.
+        flag_help: What flags mean, a sentence each.
+        notes: Called when all clips are written: lines above the list of what befell them.
 
     Raises:
         OptionError: If the file cannot be written.
@@ -60,29 +65,26 @@ def write_page(
         raise ValueError("two columns have one key")
     shell = _shell(title, subtitle, sections, headlines, columns, rating)
     before, after = shell.split(_DATA_GOES_HERE)
-    pieces = _pieces(before, columns, clips, rating, after)
-    with _replacing(out) as file:
+    about = _about(columns, flag_help or {})
+    pieces = itertools.chain(
+        [before, block("about", about)],
+        clip_blocks(columns, clips),
+        rating_blocks(rating) if rating else (),
+        (block("notes", list(told())) for told in (notes,) if told),
+        [after],
+    )
+    written = partial(explained, out, OptionError)  # and not what clips fail at
+    with replacing(out, explained=written) as file:
         for piece in pieces:
-            with _explained(out):
+            with written():
                 # A surrogate without its other half has no UTF-8; in the summary it becomes "?".
                 file.write(piece.encode("utf-8", "replace"))
 
 
-def _pieces(
-    before: str,
-    columns: Sequence[Column],
-    clips: Iterable[PageClip],
-    rating: Rating | None,
-    after: str,
-) -> Iterator[str]:
-    yield before
+def _about(columns: Sequence[Column], flag_help: Mapping[str, str]) -> dict[str, Any]:
     fields = ("key", "label", "kind", "help", "digits", "good", "listed")
     described = [{name: getattr(column, name) for name in fields} for column in columns]
-    yield block("about", {"columns": described, "block": CLIPS_A_BLOCK})
-    yield from clip_blocks(columns, clips)
-    if rating:
-        yield from rating_blocks(rating)
-    yield after
+    return {"columns": described, "block": CLIPS_A_BLOCK, "flags": dict(flag_help)}
 
 
 def _shell(
@@ -144,32 +146,3 @@ def _right_aligned(table: Table | None) -> list[bool]:
 
 def _asset(name: str) -> str:
     return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _replacing(out: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it is on disk, and leaves nothing if it fails."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    with _explained(out):
-        file = partial.open("wb")
-    try:
-        with file:
-            yield file
-            with _explained(out):
-                file.flush()
-                os.fsync(file.fileno())
-        with _explained(out):
-            partial.replace(out)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
-def _explained(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OptionError(
-            f"{out}: cannot be written: {error.strerror or error}", hint="choose another --out"
-        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "number", "time", "flags"]
+Kind = Literal["text", "number", "time", "flags", "clip"]  # "clip": the key of another one
 Value = str | float | Sequence[str] | None
 
 
@@ -42,6 +42,7 @@ class Table:
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    finds: Literal["flag", "text"] | None = None  # in the list, by a press on a row's first cell
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -77,12 +78,28 @@ class FrameText:
     chosen: int | None = None  # which of them became, or is part of, the clip's caption
     scores: Sequence[float | None] = ()  # one a text, such as image-text similarity; or none at all
     image: bytes | None = None  # JPEG
+    logprobs: Sequence[float | None] = ()  # one a text, or none at all
+    marks: Sequence[str] = ()  # one a text: what else there is to say of it
+    note: str = ""  # what there is to say of the frame
 
     def __post_init__(self) -> None:
         if self.chosen is not None and not 0 <= self.chosen < len(self.texts):
             raise ValueError(f"chosen text {self.chosen} of {len(self.texts)}")
-        if self.scores and len(self.scores) != len(self.texts):
-            raise ValueError(f"{len(self.scores)} scores of {len(self.texts)} texts")
+        for name in ("scores", "logprobs", "marks"):
+            values = getattr(self, name)
+            if values and len(values) != len(self.texts):
+                raise ValueError(f"{len(values)} {name} of {len(self.texts)} texts")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The stretch of time that a clip's frames lie in, in seconds."""
+
+    start_s: float
+    end_s: float
+    parts: Sequence[tuple[float, float]] = ()  # from when to when its caption says what is seen
+    cuts_s: Sequence[float] = ()  # shot changes
+    pictured: int | None = None  # which of its frames `PageClip.image` is
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ class PageClip:
     values: Mapping[str, Value]  # by `Column.key`; others are left out, a missing one is None
     image: bytes | None = None  # JPEG; about 160 pixels wide keeps 10,000 clips light
     frames: Sequence[FrameText] = ()
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True, slots=True)

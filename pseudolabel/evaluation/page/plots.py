@@ -128,23 +128,60 @@ def histograms(
         x_label: What the values are.
         marks: Values to point at, each with its name, such as a floor.
     """
-    series = [_known(values) for values in (a, b)]
+    return _distributions([a, b], labels, title, x_label, marks, is_whole=False)
+
+
+def histogram(
+    values: Sequence[float],
+    *,
+    title: str,
+    x_label: str = "",
+    marks: Sequence[tuple[float, str]] = (),
+    is_whole: bool = False,
+) -> str:
+    """One distribution, as shares; values that are NaN are left out.
+
+    Args:
+        values: What is counted.
+        title: Read aloud in place of the picture.
+        x_label: What the values are.
+        marks: Values to point at, each with its name, such as a floor.
+        is_whole: Values are whole numbers: bins lie around them.
+    """
+    return _distributions([values], (), title, x_label, marks, is_whole=is_whole)
+
+
+def _distributions(
+    given: Sequence[Sequence[float]],
+    labels: Sequence[str],
+    title: str,
+    x_label: str,
+    marks: Sequence[tuple[float, str]],
+    *,
+    is_whole: bool,
+) -> str:
+    series = [_known(values) for values in given]
     everything = np.concatenate([*series, np.asarray([x for x, _ in marks], dtype=float)])
     if not everything.size:
         return _svg(title, 60, [_text(4, 34, "No values.", "label")])
     ticks = _ticks(float(everything.min()), float(everything.max()), from_zero=False)
     edges = np.linspace(ticks[0], ticks[-1], _BINS + 1)
+    if is_whole:
+        ticks = [tick for tick in ticks if tick.is_integer()]
+        width = max(1, math.ceil((ticks[-1] - ticks[0]) / _BINS))
+        edges = np.arange(math.floor(ticks[0]), ticks[-1] + width + 1, width) - 0.5
     shares = [np.histogram(values, edges)[0] / max(values.size, 1) for values in series]
-    x = _Scale(ticks[0], ticks[-1], _SIDE, _WIDTH - _EDGE)
+    x = _Scale(float(min(edges[0], ticks[0])), float(edges[-1]), _SIDE, _WIDTH - _EDGE)
     highest = max(float(max(share.max() for share in shares)), 1e-9)
-    y = _Scale(0, highest, 210, 52)
-    parts = [_vertical_grid(ticks, x, 40, 210, _tick_writer(ticks))]
+    top = 40 if labels else 6
+    y = _Scale(0, highest, 210, top + 12)
+    parts = [_vertical_grid(ticks, x, top, 210, _tick_writer(ticks))]
     parts += [
         f'<path class="area {name}" d="{_steps(edges, share, x, y)}"/>'
-        for name, share in zip(_SERIES, shares, strict=True)
+        for name, share in zip(_SERIES, shares, strict=False)
     ]
-    parts += [_mark(x(value), 40, 210, label) for value, label in marks]
-    parts += [_text(4, 50, _percent(highest), "tick"), _legend(labels)]
+    parts += [_mark(x(value), top, 210, label) for value, label in marks]
+    parts += [_text(4, top + 10, _percent(highest), "tick"), _legend(labels)]
     return _svg(title, 250, [*parts, _axis_label(x_label, 244)])
 
 

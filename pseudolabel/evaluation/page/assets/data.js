@@ -28,7 +28,7 @@ class LazyItems {
     const number = Math.floor(index / this.blockSize);
     let items = this.parsed.get(number);
     if (!items) {
-      if (this.parsed.size > 7) this.parsed.delete(this.parsed.keys().next().value);
+      if (this.parsed.size > 31) this.parsed.delete(this.parsed.keys().next().value);
       items = number < this.elements.length ? parse(this.elements[number]) : [];
       this.parsed.set(number, items);
     }
@@ -63,6 +63,10 @@ function valueText(column, value) {
   if (column.kind === "time") return timeText(value, Math.min(column.digits, 3));
   return value.toFixed(column.digits).replace("-", "\u2212");
 }
+
+/** What a flag means, as far as the page knows. */
+const flagHelp = (flag) => (Object.hasOwn(about.flags, flag) ? about.flags[flag] : "");
+const chip = (flag) => make("span", { class: "chip", title: flagHelp(flag) }, flag);
 
 /** A picture, or a quiet place where it would be. */
 function picture(base64, className) {

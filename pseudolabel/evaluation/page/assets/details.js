@@ -1,7 +1,7 @@
 // Everything about one clip, beside the list.
 
 const panel = byId("details");
-const details = { isOpen: false };
+const details = { isOpen: false, frame: -1, frames: [] };
 
 function openDetails() {
   if (list.active < 0) return;
@@ -36,16 +36,34 @@ function showDetails() {
   const link = byId("details-key");
   link.textContent = clip[0];
   link.href = `#${address(clip[0])}`;
+  const kept = framesOf.at(index);
+  const { frames, ...line } = Array.isArray(kept) ? { frames: kept } : kept;
+  details.frames = frames.map(([, , , , image], i) => image ?? (i === line.pictured ? images.at(index) : null));
+  details.frame = -1;
   const texts = indexesOf((c) => c.kind === "text").map((i) => detailText(columns[i], clip[FIRST + i]));
-  const flags = flagsOf(clip).map((flag) => make("span", { class: "chip" }, flag));
+  const links = indexesOf((c) => c.kind === "clip").map((i) => clipLink(columns[i], clip[FIRST + i]));
+  const chips = flagsOf(clip).map(chip);
+  const large = make("figure", { id: "large" }, picture(images.at(index), "large"));
   byId("details-body").replaceChildren(
-    picture(images.at(index), "large"),
-    make("div", { class: "flags", hidden: !flags.length }, ...flags),
+    large,
+    ...spanBar(frames, line),
+    make("div", { class: "flags", hidden: !chips.length }, ...chips),
     ...texts,
-    ...timeline(framesOf.at(index)),
+    ...links.filter(Boolean),
+    ...timeline(frames),
     numbersTable(clip),
   );
   byId("details-body").scrollTop = 0;
+  if (line.pictured != null) lookAt(line.pictured);
+}
+
+/** A clip that another one is linked with; opens it if this page has it. */
+function clipLink(column, key) {
+  if (!key) return null;
+  const isHere = clips.some((clip) => clip[0] === key);
+  const shown = isHere ? make("a", { href: `#${address(key)}` }, key) : `${key} (not on this page)`;
+  const heading = make("h3", { title: column.help }, column.label);
+  return make("section", {}, heading, make("p", { class: "link", dir: "auto" }, shown));
 }
 
 function detailText(column, value) {
@@ -76,24 +94,101 @@ function numbersTable(clip) {
   return make("section", { hidden: !rows.length }, heading, table, note);
 }
 
+/** The clip as a bar in time: its frames, shot changes, and where its caption came from. */
+function spanBar(frames, { start_s: start, end_s: end, parts = [], cuts_s: cuts = [] }) {
+  if (start === undefined || end <= start) return [];
+  const place = (time) => `${(100 * Math.min(Math.max(time - start, 0), end - start)) / (end - start)}%`;
+  const bar = make("div", { class: "span", role: "group", "aria-label": "Frames of the clip" });
+  for (const [first, last] of parts) {
+    const part = make("i", { class: "part" });
+    part.style.left = place(first);
+    part.style.right = `calc(100% - ${place(last)})`;
+    bar.append(part);
+  }
+  for (const cut of cuts) {
+    const mark = make("i", { class: "cut", title: `cut at ${timeText(cut, 1)}` });
+    mark.style.left = place(cut);
+    bar.append(mark);
+  }
+  frames.forEach(([time, , chosen], i) => {
+    const label = `frame ${i + 1} of ${frames.length}, at ${timeText(time, 1)}`;
+    const stop = make("button", { type: "button", class: "stop", title: label, "aria-label": label });
+    stop.classList.toggle("chosen", chosen !== null);
+    stop.style.left = place(time);
+    stop.addEventListener("click", () => lookAt(i));
+    bar.append(stop);
+  });
+  const ends = [start, end].map((time) => make("time", {}, timeText(time, 1)));
+  return [make("div", { class: "spanned" }, bar, make("div", { class: "ends" }, ...ends))];
+}
+
+/** Show one of the clip's frames large. */
+function lookAt(frame) {
+  const items = panel.querySelectorAll(".frame");
+  if (!items[frame]) return;
+  details.frame = frame;
+  const { place } = items[frame].dataset;
+  byId("large").replaceChildren(
+    picture(details.frames[frame], "large"),
+    make("figcaption", {}, place),
+  );
+  for (const name of [".frame", ".stop"]) {
+    panel.querySelectorAll(name).forEach((item, i) => {
+      item.classList.toggle("at", i === frame);
+      if (i === frame) item.setAttribute("aria-current", "true");
+      else item.removeAttribute("aria-current");
+    });
+  }
+}
+
+function stepFrame(step) {
+  if (details.frame < 0) return;
+  lookAt(Math.max(0, Math.min(details.frames.length - 1, details.frame + step)));
+}
+
 /** A clip's frames in time order, each with all that was written for it. */
 function timeline(frames) {
-  if (!frames || !frames.length) return [];
-  const items = frames.map(([time, texts, chosen, scores, image]) => {
-    const lines = texts.map((text, i) => {
-      const line = make("li", { class: i === chosen ? "chosen" : "" });
-      line.append(make("span", { dir: "auto" }, text || "no text"));
-      if (i === chosen) line.append(make("span", { class: "tag" }, "chosen"));
-      if (scores[i] != null) line.append(make("span", { class: "score" }, scores[i].toFixed(3)));
-      return line;
-    });
-    const moment = time === null ? "\u2013" : timeText(time, 1);
-    const shown = image ? [picture(image, "thumb")] : [];
-    const stamp = make("div", { class: "moment" }, make("time", {}, moment), ...shown);
-    return make("li", { class: "frame" }, stamp, make("ul", {}, ...lines));
-  });
-  const heading = make("h3", {}, "Frames");
+  if (!frames.length) return [];
+  const items = frames.map((frame, i) => frameItem(frame, i, frames.length));
+  const told = ["similarity", "log-probability"].filter((_, i) =>
+    frames.some(([, , , scores, , more]) => (i ? more?.logprobs : scores)?.length),
+  );
+  const legend = make("span", { class: "score" }, told.length ? `with ${told.join(" and ")}` : "");
+  const heading = make("h3", {}, "Frames", legend);
   return [make("section", {}, heading, make("ol", { class: "timeline" }, ...items))];
+}
+
+function frameItem([time, texts, chosen, scores, , more = {}], i, count) {
+  const lines = texts.map((text, at) => {
+    const line = make("li", { class: at === chosen ? "chosen" : "" });
+    line.append(make("span", { dir: "auto" }, text || "no text"));
+    if (at === chosen) line.append(make("span", { class: "tag" }, "chosen"));
+    if (scores[at] != null) line.append(scoreText("similarity", scores[at], 3));
+    if (more.logprobs?.[at] != null) line.append(scoreText("log-probability", more.logprobs[at], 2));
+    if (more.marks?.[at]) line.append(make("span", { class: "score" }, more.marks[at]));
+    return line;
+  });
+  const moment = time === null ? "\u2013" : timeText(time, 1);
+  const image = details.frames[i];
+  const stamp = make("div", { class: "moment" }, make("time", {}, moment));
+  if (image) {
+    const shot = picture(image, "thumb");
+    shot.addEventListener("click", () => {
+      lookAt(i);
+      byId("details-body").scrollTop = 0;
+    });
+    stamp.append(shot);
+  }
+  const said = make("ul", {}, ...lines);
+  if (more.note) said.append(make("li", { class: "note" }, more.note));
+  const item = make("li", { class: "frame" }, stamp, said);
+  item.dataset.place = `frame ${i + 1} of ${count} \u00b7 ${moment}`;
+  return item;
+}
+
+function scoreText(name, value, digits) {
+  const text = value.toFixed(digits).replace("-", "\u2212");
+  return make("span", { class: "score", title: name }, text);
 }
 
 /** A key as it stands after the `#`; one that has no such form has no address. */

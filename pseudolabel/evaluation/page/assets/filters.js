@@ -51,7 +51,8 @@ function buildFlags() {
   for (const [flag, count] of [...counts].sort(([, a], [, b]) => b - a)) {
     const number = make("span", { class: "number" }, count.toLocaleString("en"));
     const side = make("span", { class: "side" });
-    const button = make("button", { type: "button", class: "flag" }, side, flag, number);
+    const properties = { type: "button", class: "flag", title: flagHelp(flag) };
+    const button = make("button", properties, side, flag, number);
     button.dataset.flag = flag;
     button.addEventListener("click", () => {
       const next = { undefined: "with", with: "without" }[list.wish.flags.get(flag)];
@@ -62,6 +63,31 @@ function buildFlags() {
     });
     showFlag(button);
     byId("flag-buttons").append(button);
+  }
+}
+
+/** Cells of the summary that find what they name: a press shows its clips. */
+function startFinds() {
+  for (const button of document.querySelectorAll("button.finds")) {
+    const wanted = button.textContent;
+    if (button.dataset.finds === "flag" && !clips.some((clip) => flagsOf(clip).includes(wanted))) {
+      button.replaceWith(wanted);
+      continue;
+    }
+    button.addEventListener("click", () => {
+      clearFilters();
+      if (button.dataset.finds === "flag") {
+        list.wish.flags.set(wanted, "with");
+        for (const flag of filters.querySelectorAll(".flag")) showFlag(flag);
+      } else {
+        // A text with quotes in it cannot stand between quotes: its words are searched.
+        search.value = wanted.includes('"') ? wanted.replaceAll('"', " ") : `"${wanted}"`;
+        list.wish.query = search.value;
+      }
+      filtered();
+      showView("clips");
+      grid.focus({ preventScroll: true });
+    });
   }
 }
 

@@ -14,15 +14,17 @@ function freshWish() {
 const listed = indexesOf((c) => c.listed);
 
 // Least and greatest width of a column, by kind.
-const WIDTHS = { text: ["12rem", "1fr"], flags: ["7rem", "11rem"] };
-const NUMERIC_WIDTHS = ["4.75rem", "6.5rem"];
+const WIDTHS = { text: ["12rem", "1fr"], clip: ["7rem", "10rem"], flags: ["7rem", "10rem"] };
+const NUMERIC_WIDTHS = ["4.25rem", "5.5rem"];
 
 function buildHead() {
-  const widths = [["7rem", "10rem"], ...listed.map((i) => WIDTHS[columns[i].kind] ?? NUMERIC_WIDTHS)];
+  const widths = [["7rem", "9rem"], ...listed.map((i) => WIDTHS[columns[i].kind] ?? NUMERIC_WIDTHS)];
   const tracks = widths.map(([least, greatest]) => `minmax(${least}, ${greatest})`);
   grid.style.setProperty("--tracks", `var(--thumb) ${tracks.join(" ")}`);
   const least = widths.map(([width]) => `${width} + 1rem`).join(" + ");
   grid.style.setProperty("--least", `calc(var(--thumb) + 3rem + ${least})`);
+  const texts = listed.filter((i) => columns[i].kind === "text").length;
+  document.documentElement.dataset.texts = String(texts); // cards of one text are lower
   const head = byId("head");
   head.append(headCell("Frame"), headCell("Clip"), ...listed.map((i) => sortCell(i)));
   grid.setAttribute("aria-colcount", String(listed.length + 2));
@@ -133,13 +135,12 @@ function makeRow(place) {
 function makeCell(column, value, isSorted) {
   const sorted = isSorted ? " sorted" : "";
   if (column.kind === "flags") {
-    const chips = value.map((flag) => make("span", { class: "chip" }, flag));
-    return make("div", { role: "gridcell", class: `cell flags${sorted}` }, ...chips);
+    return make("div", { role: "gridcell", class: `cell flags${sorted}` }, ...value.map(chip));
   }
   // On narrow screens the cells stand below each other, each with its label.
   const label = make("span", { class: "label", "aria-hidden": "true" }, column.label);
-  const content = column.kind === "text" ? textCell(value) : make("span", {}, valueText(column, value));
-  const kind = column.kind === "text" ? "text" : "numeric";
+  const content = isNumeric(column) ? make("span", {}, valueText(column, value)) : textCell(value);
+  const kind = isNumeric(column) ? "numeric" : "text";
   return make("div", { role: "gridcell", class: `cell ${kind}${sorted}` }, label, content);
 }
 

@@ -8,7 +8,7 @@ let haystacks = null;
 /** A clip's texts in lower case, made when first searched. */
 function haystack(index) {
   if (!haystacks) {
-    const searched = indexesOf((c) => c.kind === "text" || c.kind === "flags");
+    const searched = indexesOf((c) => !isNumeric(c));
     haystacks = clips.map((clip) => {
       const texts = searched.map((i) => [].concat(clip[FIRST + i] ?? "").join("\n"));
       return [clip[0], clip[1], ...texts].join("\n").toLowerCase();
@@ -65,11 +65,11 @@ function sift(wish) {
 
 function sortValue(column, value) {
   if (column.kind === "flags") return value.length;
-  return value === "" ? null : value;
+  return value === "" ? null : value; // what is not there comes last
 }
 
 function comparison(column) {
-  if (column.kind !== "text") return (a, b) => a - b;
+  if (isNumeric(column) || column.kind === "flags") return (a, b) => a - b;
   return new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
 }
 
@@ -78,7 +78,7 @@ const startsDescending = (column) => column.good === "low" || column.kind === "f
 
 function orderLabel(column, descending) {
   if (column.good) return descending === startsDescending(column) ? "Worst first" : "Best first";
-  if (column.kind === "text") return descending ? "Z to A" : "A to Z";
+  if (column.kind === "text" || column.kind === "clip") return descending ? "Z to A" : "A to Z";
   if (column.kind === "time") return descending ? "Latest first" : "Earliest first";
   if (column.kind === "flags") return descending ? "Most first" : "Fewest first";
   return descending ? "High to low" : "Low to high";

@@ -68,6 +68,12 @@ function plainKey(event, control) {
     search.select();
     return true;
   }
+  if (key === "f" && view !== "rate") {
+    showView("clips");
+    toggleFilters(true);
+    filters.querySelector("button, input").focus();
+    return true;
+  }
   if (view === "rate") return rateByKey(event);
   return view === "clips" && listKey(event, control);
 }
@@ -80,10 +86,18 @@ function listKey({ key }, control) {
     moveTo(goal);
     if (!panel.contains(document.activeElement)) grid.focus({ preventScroll: true });
   } else if (key === "Enter" && !control) openDetails();
+  else if (details.isOpen && key === "ArrowLeft") stepFrame(-1);
+  else if (details.isOpen && key === "ArrowRight") stepFrame(1);
   else if (key === "Escape" && details.isOpen) closeDetails();
   else if (key === "Escape" && !filters.hidden) toggleFilters(false);
   else return false;
   return true;
+}
+
+function showNotes() {
+  const lines = [...blocks("notes")].flatMap(parse);
+  byId("notes").append(...lines.map((line) => make("p", { class: "note" }, line)));
+  byId("notes").hidden = !lines.length;
 }
 
 startTabs();
@@ -91,6 +105,8 @@ startFilters();
 startList();
 startDetails();
 startRating();
+startFinds();
+showNotes();
 byId("help-button").addEventListener("click", () => help.showModal());
 document.addEventListener("keydown", onKey);
 window.addEventListener("hashchange", followAddress);

@@ -1,0 +1,1 @@
+"""What `review` shows: rows, summary, clips and the pictures of their frames."""
