@@ -8,7 +8,10 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("startup", "decode", "memory", "release", "compare", "metrics", "loop", "pipeline")
+NAMES = (
+    *("startup", "decode", "memory", "release", "duplicates", "captions", "scoring"),
+    *("compare", "metrics", "loop", "pipeline"),
+)
 
 
 def main() -> int:

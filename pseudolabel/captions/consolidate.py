@@ -3,16 +3,19 @@
 A strategy is a pure function of one clip; it says which frame and sample each piece of the caption
 is from, so that every caption can be traced to its pictures. Of texts that a strategy finds
 equally good, the one the model finds likeliest stands for the clip, then the earliest. But for
-`center`, a text without words never stands where there is one with words.
+`center`, the paper's, only the soundest texts of a clip are candidates: one without words, in a
+loop, cut off, or of a black frame stands only where there is nothing better.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from pseudolabel.captions.health import is_black, is_blank, is_loop, look_alike
 from pseudolabel.captions.joining import joined
 from pseudolabel.captions.similarity import (
     DIGITS,
@@ -101,23 +104,34 @@ def moments(frames: Sequence[FrameCaption]) -> tuple[Part, ...]:
     """The frames' captions in order, neighbours that are nearly equal told by their first.
 
     A frame speaks through the medoid of its samples. Each is held against the first of its
-    moment, not against its neighbour, so that a slow change does not pass as none. Frames without
-    words are left out; where no frame has words, the first stands for all.
+    moment, not against its neighbour, so that a slow change does not pass as none. Frames whose
+    texts are less sound than others are left out; where no frame has words, the first stands for
+    all.
     """
     picks = [_closest([frame], weighted_similarity)[1] for frame in frames]
-    texts = [frame.captions[pick].text for frame, pick in zip(frames, picks, strict=True)]
-    spoken = [frame for frame, text in enumerate(texts) if words(text)]
-    if not spoken:
+    sound = [_soundness(f, f.captions[pick]) for f, pick in zip(frames, picks, strict=True)]
+    if not max(sound):
         return (Part(0, picks[0], len(frames) - 1),)
+    spoken = [at for at, soundness in enumerate(sound) if soundness == max(sound)]
+    texts = [frame.captions[pick].text for frame, pick in zip(frames, picks, strict=True)]
     alike = word_similarity(texts) >= NEAR_EQUAL
-    parts = [Part(spoken[0], picks[spoken[0]], spoken[0])]
-    for frame in spoken[1:]:
-        first = parts[-1].frame
-        if alike[first, frame]:
-            parts[-1] = Part(first, picks[first], frame)
+    parts: list[Part] = []
+    for frame in spoken:
+        if parts and alike[parts[-1].frame, frame]:
+            parts[-1] = replace(parts[-1], last_frame=frame)
         else:
             parts.append(Part(frame, picks[frame], frame))
+        if len(parts) > 2 and alike[parts[-3].frame, frame] and _is_slip(frames, *parts[-3:]):
+            parts[-3:] = [replace(parts[-3], last_frame=frame)]
     return tuple(parts)
+
+
+def _is_slip(frames: Sequence[FrameCaption], before: Part, between: Part, after: Part) -> bool:
+    """Whether one frame alone says something else, and looks like one beside it."""
+    if between.frame != between.last_frame:
+        return False
+    own = frames[between.frame]
+    return look_alike(frames[before.last_frame], own) or look_alike(own, frames[after.frame])
 
 
 def chosen(frames: Sequence[FrameCaption], frame: int, sample: int) -> Consolidated:
@@ -133,13 +147,23 @@ def _closest(frames: Sequence[FrameCaption], similarity: Similarity) -> Place:
 
 
 def _places(frames: Sequence[FrameCaption]) -> list[Place]:
-    """Where the captions with words are, in order; all captions, if none has any."""
-    places = [(at, sample) for at, frame in enumerate(frames) for sample in _samples(frame)]
-    return [place for place in places if words(_at(frames, place).text)] or places
+    """Where the soundest captions are, in order."""
+    sound = {
+        (at, sample): _soundness(frame, caption)
+        for at, frame in enumerate(frames)
+        for sample, caption in enumerate(frame.captions)
+    }
+    return [place for place, soundness in sound.items() if soundness == max(sound.values())]
 
 
-def _samples(frame: FrameCaption) -> range:
-    return range(len(frame.captions))
+def _soundness(frame: FrameCaption, caption: Caption) -> int:
+    """0: no words; 1: a loop, or cut off; 2: of a frame that shows nothing; 3: sound."""
+    if not words(caption.text):
+        return 0
+    if caption.truncated or is_loop(caption.text):
+        return 1
+    shows_nothing = frame.look is not None and (is_black(frame.look) or is_blank(frame.look))
+    return 2 if shows_nothing else 3
 
 
 def _at(frames: Sequence[FrameCaption], place: Place) -> Caption:

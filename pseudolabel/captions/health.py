@@ -34,13 +34,13 @@ class HealthRules:
     loop_from_words: int = 12  # in texts this long, repeats that are apart are looked for too
     loop_share: float = 0.5  # of the groups of three words, how many were there before
     low_logprob_nats: float = -2.0  # a token, on average
-    alike_bits: int = 8  # of 64: frames whose hashes differ in no more look alike
+    alike_bits: int = 12  # of 64: frames whose hashes differ in no more look alike
     unlike_similarity: float = 0.125  # captions below share next to nothing
     black_brightness: float = 20.0  # mean luma, 0..255
     black_contrast: float = 10.0  # of red, green and blue
     blank_contrast: float = 3.0
-    frozen_change: float = 3.0  # of luma, 0..255, in the box of 32 x 32 that changes most
-    static_change: float = 8.0
+    frozen_change: float = 1.5  # of luma, 0..255, in the box of 32 x 32 that changes most
+    static_change: float = 6.0
     text_share: float = TEXT_SHARE  # of the picture
 
 
@@ -68,7 +68,7 @@ def rules(by: HealthRules = DEFAULT_RULES) -> dict[str, str]:
         f" {by.alike_bits} bits of their hash or fewer, without a cut between them, and no two of"
         f" their captions have a word similarity of {by.unlike_similarity:g} or more",
         Flag.BLACK: f"the frames of all its parts have a brightness of {by.black_brightness:g} or"
-        f" less and a contrast of {by.black_contrast:g} or less, of 255",
+        f" less and a contrast of {by.black_contrast:g} or less, of 255, and no text",
         Flag.BLANK: f"the frames of all its parts have a contrast of {by.blank_contrast:g} or"
         " less, and are not black",
         Flag.FROZEN: "the frames of all its parts differ from the frame decoded before by"
@@ -108,7 +108,7 @@ def _of_words(clip: CaptionedClip, made: Consolidated, by: HealthRules) -> set[F
     said = {
         Flag.EMPTY: not words(made.text),
         Flag.BOILERPLATE: has_boilerplate(made.text),
-        Flag.LOOP: any(_loops(text, by) for text in texts),
+        Flag.LOOP: any(is_loop(text, by) for text in texts),
         Flag.TRUNCATED: any(caption.truncated for caption in own),
         Flag.LOW_LOGPROB: any(_is_unlikely(caption, by) for caption in own),
         Flag.SCORER_CUT: any(caption.is_cut for caption in own),
@@ -121,7 +121,8 @@ def _is_unlikely(caption: Caption, by: HealthRules) -> bool:
     return caption.mean_logprob is not None and caption.mean_logprob < by.low_logprob_nats
 
 
-def _loops(text: str, by: HealthRules) -> bool:
+def is_loop(text: str, by: HealthRules = DEFAULT_RULES) -> bool:
+    """Whether a text says the same words again and again."""
     said = words(text)
     return any(
         _is_repeated(said, length, by.loop_times) for length in range(1, by.loop_words + 1)
@@ -177,13 +178,25 @@ def _contradicts(clip: CaptionedClip, by: HealthRules) -> bool:
     cuts = clip.plan.cuts_s or ()
     return any(
         not any(one.time_s < cut <= other.time_s for cut in cuts)
-        and _look_alike(one, other, by)
+        and look_alike(one, other, by)
         and _share_nothing(one, other, by)
         for one, other in pairwise(clip.frames)
     )
 
 
-def _look_alike(one: FrameCaption, other: FrameCaption, by: HealthRules) -> bool:
+def is_black(look: FrameLook, by: HealthRules = DEFAULT_RULES) -> bool:
+    """Whether a frame is black, and not a title on black."""
+    is_dark = look.brightness <= by.black_brightness and look.contrast <= by.black_contrast
+    return is_dark and look.text_share < by.text_share
+
+
+def is_blank(look: FrameLook, by: HealthRules = DEFAULT_RULES) -> bool:
+    """Whether a frame is of one color, which is not black."""
+    return look.contrast <= by.blank_contrast and not is_black(look, by)
+
+
+def look_alike(one: FrameCaption, other: FrameCaption, by: HealthRules = DEFAULT_RULES) -> bool:
+    """Whether two frames are likely of one scene; not, where that was not measured."""
     if one.look is None or other.look is None:
         return False
     # All plain pictures have one hash.

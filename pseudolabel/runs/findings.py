@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REPEATED_CLIPS = 10  # a caption on fewer clips is never called repeated
 REPEATED_SHARE = 0.0001  # nor one on a smaller share of them
+LEAST_BITS = 8  # of a perceptual hash; a picture with fewer is too plain to be told from others
 MOST_REPEATED = 5  # captions named in a summary
 COLUMNS = (
     *("video_id", "clip_index", "caption", "similarity", "perceptual_hash", "flags"),
@@ -38,6 +39,7 @@ WHOLE_RUN_RULES: Mapping[Flag, str] = {
     " the captions of other videos are",
     Flag.NEAR_DUPLICATE: "a clip of another video looks the same, and that one stays",
 }
+_EMPTY = (Flag.EMPTY.value,)  # known to be of no use already
 _NO_PICTURE = (Flag.BLACK.value, Flag.BLANK.value)  # all black frames look the same
 
 Hashes = NDArray[np.uint64]
@@ -86,7 +88,7 @@ class Findings:
         percentile = floor.percentile(_floats(clips["similarity"]))
         duplicate_of = self.duplicate_of(clips)
         found = {
-            Flag.REPEATED: self._repeats.are_many(repeats),
+            Flag.REPEATED: self._repeats.are_many(repeats) & ~has_any(clips["flags"], _EMPTY),
             Flag.LOW_SIMILARITY: percentile <= CHANCE_PERCENTILE,
             Flag.NEAR_DUPLICATE: np.asarray(duplicate_of.is_valid()),
         }
@@ -127,7 +129,7 @@ def find(tables: Tables) -> Findings:
     rows = seen.rows()
     repeats = _Repeats(rows.caption)
     kept = _duplicated(rows)
-    is_repeated = repeats.are_many(repeats.counts_of(rows.caption))
+    is_repeated = repeats.are_many(repeats.counts_of(rows.caption)) & ~rows.is_empty
     top = repeats.most()
     named, captions = _named(tables, np.unique(kept[kept >= 0]), [key for key, _ in top])
     most_repeated = tuple((captions[key], count) for key, count in top)
@@ -154,6 +156,7 @@ class _Rows:
     picture: Hashes
     has_picture: NDArray[np.bool_]
     area: NDArray[np.int32]  # pixels as shown
+    is_empty: NDArray[np.bool_]
     is_flagged: NDArray[np.bool_]  # by its own row
     is_unlike: NDArray[np.bool_]  # its frame, by the floor
 
@@ -180,15 +183,18 @@ class _Seen:
                 hashed(table["video_id"]),
                 np.asarray(table["clip_index"], np.int32),
                 _bits(pictures),
-                np.asarray(pictures.is_valid()) & ~no_picture,
+                (np.bitwise_count(_bits(pictures)) >= LEAST_BITS) & ~no_picture,
                 area.astype(np.int32),
+                has_any(table["flags"], _EMPTY),
                 np.asarray(pc.list_value_length(flags)) > 0,
                 percentile <= CHANCE_PERCENTILE,
             )
         )
 
     def rows(self) -> _Rows:
-        none = (*(np.zeros(0, kind) for kind in ("u8", "u8", "i4", "u8", "?", "i4", "?", "?")),)
+        none = (
+            *(np.zeros(0, kind) for kind in ("u8", "u8", "i4", "u8", "?", "i4", "?", "?", "?")),
+        )
         columns = zip(none, *self._tables, strict=True)
         return _Rows(*(np.concatenate(column) for column in columns))
 

@@ -66,7 +66,7 @@ class LookMeter:
             brightness=round(float(small.mean()), 2),
             contrast=_contrast(pixels),
             change=None if change is None else round(change / _LEVEL, 2),
-            text_share=round(max(_text_share(luma), _text_share(small)), 4),
+            text_share=round(max(_text_share(luma), _text_share(small)), 6),
         )
 
 

@@ -182,8 +182,8 @@ def test_a_caption_that_does_not_speak_of_text(text: str) -> None:
         (replace(FINE, brightness=20, contrast=10), (Flag.BLACK,)),
         (replace(FINE, brightness=21, contrast=10), ()),
         (BLANK, (Flag.BLANK,)),
-        (replace(FINE, change=3.0), (Flag.FROZEN,)),
-        (replace(FINE, change=3.06), ()),
+        (replace(FINE, change=1.5), (Flag.FROZEN,)),
+        (replace(FINE, change=1.56), ()),
         (replace(FINE, change=None), ()),
         (replace(FINE, text_share=0.5), (Flag.TEXT_OVERLAY,)),
         (None, ()),
@@ -224,7 +224,7 @@ def test_frames_that_look_alike_and_share_no_word() -> None:
     assert not contradicts(frame_of("a red circle"), frame_of(""))
 
 
-@pytest.mark.parametrize(("bits", "expected"), [(8, True), (9, False)])
+@pytest.mark.parametrize(("bits", "expected"), [(12, True), (13, False)])
 def test_how_alike_frames_must_look(bits: int, expected: bool) -> None:
     near = f"{int(FINE.perceptual_hash, 16) ^ ((1 << bits) - 1):016x}"
     other = frame_of("a dog runs", look=replace(FINE, perceptual_hash=near))
