@@ -37,6 +37,14 @@ def health_lines(run: str) -> list[str]:
     return lines
 
 
+def merge_lines(rewritten: int, refused: int) -> list[str]:
+    """How many sentences of a language model were refused; nothing, where none was asked."""
+    asked = rewritten + refused
+    return (
+        [f"  merges         {refused} of {asked} refused ({refused / asked:.0%})"] if asked else []
+    )
+
+
 def _rules(run: str) -> dict[str, str]:
     from pseudolabel.runs.findings import WHOLE_RUN_RULES
     from pseudolabel.runs.folder import RunFolder

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._health import merge_lines
+
 if TYPE_CHECKING:
-    from pseudolabel.runs.caption import Tally
+    from pseudolabel.runs.tally import Tally
 
 
 def summary_object(tally: Tally, out: str) -> dict[str, Any]:
@@ -22,6 +24,8 @@ def summary_object(tally: Tally, out: str) -> dict[str, Any]:
         "frames_per_s": _rate(tally),
         "wall_s": round(tally.wall_s, 3),
         "captioning_s": round(tally.captioning_s, 3),
+        "merges_refused": tally.flags["merge_rejected"],
+        "merges": tally.rewritten + tally.flags["merge_rejected"],
         "scoring_s": round(tally.scoring_s, 3),
         "wall_over_captioning": _overhead(tally),
         "decode_cpu_s": round(tally.decode_cpu_s, 3),
@@ -46,7 +50,7 @@ def summary_lines(tally: Tally, out: str) -> list[str]:
             f"  wall over captioning time {_overhead(tally):.2f}"
             f"  (decoding took {tally.decode_cpu_s:.1f} s of CPU)"
         )
-    return lines
+    return lines + merge_lines(tally.rewritten, tally.flags["merge_rejected"])
 
 
 def _rate(tally: Tally) -> float:

@@ -121,7 +121,8 @@ def _print(found: Comparison) -> None:
             visible(found.source)
             + f": {found.clips:,} clips of {found.videos:,} videos; "
             + f"{found.found.videos_with:,} have a transcript"
-        )
+        ),
+        soft_wrap=True,
     )
     figures = table(found.measures)
     shown = Table(*figures.columns, box=None, pad_edge=False)
@@ -132,9 +133,10 @@ def _print(found: Comparison) -> None:
         shares = ", ".join(
             f"{name} {figure(share, is_share=True)}" for name, share in found.offsets.timing.items()
         )
-        console.print(f"speech, of the videos: {shares}")
+        console.print(f"speech, of the videos: {shares}", soft_wrap=True)
         best = found.offsets.best_s
         console.print(
             f"the captions' words are said most {best.value:+.0f} s from the picture "
-            f"[{best.low:+.0f}, {best.high:+.0f}]"
+            f"[{best.low:+.0f}, {best.high:+.0f}]",
+            soft_wrap=True,
         )

@@ -9,7 +9,7 @@ import typer
 from pseudolabel.captions.options import ConsolidateOptions
 
 from ._consolidating import Llm, Strategy, StripBoilerplate, TextEncoder
-from ._health import health_lines, health_object
+from ._health import health_lines, health_object, merge_lines
 from ._progress import counting_bar
 from ._shared import echo_json, option, say
 
@@ -66,6 +66,8 @@ def _object(tally: ConsolidateTally, out: str) -> dict[str, object]:
         "run": out,
         "clips": tally.clips,
         "changed": tally.changed,
+        "merges_refused": tally.flags["merge_rejected"],
+        "merges": tally.rewritten + tally.flags["merge_rejected"],
         "parts_done_before": tally.already_done,
         "wall_s": round(tally.wall_s, 3),
     }
@@ -73,4 +75,7 @@ def _object(tally: ConsolidateTally, out: str) -> dict[str, object]:
 
 def _lines(tally: ConsolidateTally, out: str) -> list[str]:
     before = f" ({tally.already_done} parts were done before)" if tally.already_done else ""
-    return [f"{out}: {tally.clips} clips{before}, {tally.changed} with another caption than before"]
+    return [
+        f"{out}: {tally.clips} clips{before}, {tally.changed} with another caption than before",
+        *merge_lines(tally.rewritten, tally.flags["merge_rejected"]),
+    ]

@@ -60,7 +60,7 @@ _HOMES = {
     "Review": "pseudolabel.evaluation.review",
     "ReviewOptions": "pseudolabel.evaluation.review",
     "RunOptions": "pseudolabel.runs.options",
-    "Tally": "pseudolabel.runs.caption",
+    "Tally": "pseudolabel.runs.tally",
     "TranscribeOptions": "pseudolabel.speech.whisper_files",
     "caption_videos": "pseudolabel.runs.caption",
     "compare": "pseudolabel.evaluation.compare",
@@ -92,10 +92,11 @@ if TYPE_CHECKING:
     from pseudolabel.release.options import ReleaseOptions
     from pseudolabel.release.push import push
     from pseudolabel.release.validate import Problem, validate
-    from pseudolabel.runs.caption import Tally, caption_videos
+    from pseudolabel.runs.caption import caption_videos
     from pseudolabel.runs.consolidate import ConsolidateTally, consolidate
     from pseudolabel.runs.options import RunOptions
     from pseudolabel.runs.show import find_rows
+    from pseudolabel.runs.tally import Tally
     from pseudolabel.speech.whisper_files import TranscribeOptions
     from pseudolabel.videos.options import ClipOptions, FrameOptions
 

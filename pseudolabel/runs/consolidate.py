@@ -32,6 +32,7 @@ class ConsolidateTally:
     changed: int = 0  # of them, with another caption than before
     already_done: int = 0  # parts an earlier start had done
     flags: Counter[str] = field(default_factory=Counter)  # clips, by flag of their own row
+    rewritten: int = 0  # clips whose caption a language model wrote
     wall_s: float = 0.0
 
 
@@ -116,6 +117,7 @@ def _count(tally: ConsolidateTally, part: _Part, videos: list[VideoRows]) -> Non
     before_and_after = zip(part.captions, clips, strict=True)
     tally.changed += sum(caption != clip.text for caption, clip in before_and_after)
     tally.flags.update(flag.value for clip in clips for flag in clip.flags)
+    tally.rewritten += sum(clip.is_rewritten for clip in clips)
 
 
 def _manifest(

@@ -30,7 +30,65 @@ class VideoRows:
     pairs: tuple[Pair, ...] = ()  # what is kept of it for the floor of chance
 
 
-class RunWriter:
+class PartWriter:
+    """Writes parts of a run folder by their numbers; who writes which is settled elsewhere.
+
+    Args:
+        path: A local path, or any fsspec URL, with a folder behind it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.folder = RunFolder(path)
+
+    def write(
+        self,
+        part: int,
+        videos: Sequence[VideoRows],
+        *,
+        skipped: pa.Table | None = None,
+        floor: pa.Table | None = None,
+    ) -> None:
+        """Write the rows of whole videos as a part, in place of what was there by that number.
+
+        Args:
+            part: Its number.
+            videos: Their rows.
+            skipped: Rows of `contract.skipped_schema()` instead of what the videos say.
+            floor: Rows of `floor.floor_schema()` instead of what the videos say.
+
+        Raises:
+            RunError: If the disk is full or the folder cannot be written; nothing is half-written.
+        """
+        import pyarrow as pa
+
+        rows = [clip_row(clip) for video in videos for clip in video.clips]
+        clips = pa.Table.from_pylist(rows, schema=clip_schema())
+        if skipped is None:
+            rows = [skipped_row(row) for video in videos for row in video.skipped]
+            skipped = pa.Table.from_pylist(rows, schema=skipped_schema())
+        if floor is None:
+            floor = floor_table([pair for video in videos for pair in video.pairs])
+        for name, table in (("skipped", skipped), ("floor", floor)):
+            if table.num_rows:
+                self._write(f"{name}-{part:06d}.parquet", _parquet(table))
+            else:
+                self._remove(f"{name}-{part:06d}.parquet")  # of an interrupted commit
+        self._write(f"clips-{part:06d}.parquet", _parquet(clips))
+
+    def _write(self, name: str, data: bytes) -> None:
+        with _explained(self.folder.path):
+            if self.folder.is_local:
+                write_whole(Path(self.folder.at(name)), data)
+            else:  # an object store shows an object when all of it has arrived
+                self.folder.fs.pipe_file(self.folder.at(name), data)
+
+    def _remove(self, name: str) -> None:
+        with _explained(self.folder.path):
+            if self.folder.fs.exists(self.folder.at(name)):
+                self.folder.fs.rm_file(self.folder.at(name))
+
+
+class RunWriter(PartWriter):
     """Adds parts to a run folder; one writer at a time.
 
     Args:
@@ -41,7 +99,7 @@ class RunWriter:
     """
 
     def __init__(self, path: str) -> None:
-        self.folder = RunFolder(path)
+        super().__init__(path)
         self._lock: IO[bytes] | None = None
         with _explained(path):
             self._refuse_other_contents()
@@ -50,6 +108,7 @@ class RunWriter:
                 self._lock = _locked(path, Path(self.folder.at(LOCK)))
                 for leftover in Path(self.folder.root).glob("*.tmp"):  # of a killed writer
                     leftover.unlink()
+        self._next = max(self.folder.parts(), default=-1) + 1
 
     def __enter__(self) -> RunWriter:
         return self
@@ -73,32 +132,10 @@ class RunWriter:
         skipped: pa.Table | None = None,
         floor: pa.Table | None = None,
     ) -> int:
-        """Write the rows of whole videos as the next part; gives its number.
-
-        Args:
-            videos: Their rows.
-            skipped: Rows of `contract.skipped_schema()` instead of what the videos say.
-            floor: Rows of `floor.floor_schema()` instead of what the videos say.
-
-        Raises:
-            RunError: If the disk is full or the folder cannot be written; nothing is half-written.
-        """
-        import pyarrow as pa
-
-        rows = [clip_row(clip) for video in videos for clip in video.clips]
-        clips = pa.Table.from_pylist(rows, schema=clip_schema())
-        if skipped is None:
-            rows = [skipped_row(row) for video in videos for row in video.skipped]
-            skipped = pa.Table.from_pylist(rows, schema=skipped_schema())
-        if floor is None:
-            floor = floor_table([pair for video in videos for pair in video.pairs])
-        part = max(self.folder.parts(), default=-1) + 1
-        for name, table in (("skipped", skipped), ("floor", floor)):
-            if table.num_rows:
-                self._write(f"{name}-{part:06d}.parquet", _parquet(table))
-            else:
-                self._remove(f"{name}-{part:06d}.parquet")  # of an interrupted commit
-        self._write(f"clips-{part:06d}.parquet", _parquet(clips))
+        """Write the rows of whole videos as the next part, as `write` does; gives its number."""
+        part = self._next
+        self.write(part, videos, skipped=skipped, floor=floor)
+        self._next += 1
         return part
 
     def _refuse_other_contents(self) -> None:
@@ -111,18 +148,6 @@ class RunWriter:
                 f"{self.folder.path}: is not empty, and not a run folder",
                 hint="choose an --out that does not exist yet",
             )
-
-    def _write(self, name: str, data: bytes) -> None:
-        with _explained(self.folder.path):
-            if self.folder.is_local:
-                write_whole(Path(self.folder.at(name)), data, locked=True)
-            else:  # an object store shows an object when all of it has arrived
-                self.folder.fs.pipe_file(self.folder.at(name), data)
-
-    def _remove(self, name: str) -> None:
-        with _explained(self.folder.path):
-            if self.folder.fs.exists(self.folder.at(name)):
-                self.folder.fs.rm_file(self.folder.at(name))
 
 
 def _explained(path: str) -> AbstractContextManager[None]:

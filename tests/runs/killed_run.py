@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from pseudolabel.runs.caption import Tally, caption_videos
+from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.options import RunOptions
+from pseudolabel.runs.tally import Tally
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
 

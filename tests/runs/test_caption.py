@@ -13,9 +13,10 @@ import pytest
 
 from pseudolabel.contract import load_schema
 from pseudolabel.errors import InputError, RunError
-from pseudolabel.runs.caption import Tally, caption_videos
+from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.options import RunOptions
 from pseudolabel.runs.show import find_rows
+from pseudolabel.runs.tally import Tally
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
 from video_factory import make_video

@@ -146,10 +146,10 @@ def test_a_slow_consumer_is_not_taken_for_a_hang(
     pool: Callable[..., DecodePool], videos: list[Video]
 ) -> None:
     # The worker waits for its slots throughout; the limit is far shorter than that wait.
-    running = pool(videos, frames_ahead=2, timeout_s=0.3)
+    running = pool(videos, frames_ahead=2, timeout_s=1.0)
     consumer = iter(running)
     events = [next(consumer) for _ in range(2)]
-    signal.sigtimedwait([], 1.0)
+    signal.sigtimedwait([], 2.5)
     events += consumer
     assert numbers(events) == expected(videos)
 

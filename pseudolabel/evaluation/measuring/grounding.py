@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.measuring.intervals import Floats
 from pseudolabel.records import Frame, FrameSize, Span, Video
+from pseudolabel.runs.floor import CHANCE_PERCENTILE
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.pool import DecodePool
 
 if TYPE_CHECKING:
     from pseudolabel.captioners.scorer import Scorer
 
-CHANCE_PERCENTILE = 95
 _BATCH = 64
 _TIMEOUT_S = 120.0
 _FRAMES_AHEAD = 256
