@@ -71,10 +71,10 @@ def rules(by: HealthRules = DEFAULT_RULES) -> dict[str, str]:
         f" less and a contrast of {by.black_contrast:g} or less, of 255, and no text",
         Flag.BLANK: f"the frames of all its parts have a contrast of {by.blank_contrast:g} or"
         " less, and are not black",
-        Flag.FROZEN: "the frames of all its parts differ from the frame decoded before by"
-        f" {by.frozen_change:g} or less, of 255",
-        Flag.STATIC: "each frame of the clip after its first, and there is one, differs from the"
-        f" frame before by {by.static_change:g} or less, of 255",
+        Flag.FROZEN: "in no place do the frames of all its parts differ from the frame decoded"
+        f" before by more than {by.frozen_change:g}, of 255",
+        Flag.STATIC: "there are several frames, and in no place does one differ from the frame"
+        f" before by more than {by.static_change:g}, of 255",
         Flag.TEXT_OVERLAY: f"text covers {by.text_share:.2%} or more of the frame of one of its"
         " parts, or the caption speaks of text",
         Flag.SCORER_CUT: "a part of it is longer than the scorer reads",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pseudolabel.records import Flag
 from pseudolabel.runs.floor import CHANCE_PERCENTILE, Floor
 from pseudolabel.runs.folder import RunFolder
-from pseudolabel.runs.near_duplicates import near_duplicates
+from pseudolabel.runs.near_duplicates import DISTANCE, near_duplicates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,8 @@ WHOLE_RUN_RULES: Mapping[Flag, str] = {
     f" {REPEATED_SHARE:.2%} of all or more",
     Flag.LOW_SIMILARITY: f"the caption is no more like its frame than {CHANCE_PERCENTILE:g} % of"
     " the captions of other videos are",
-    Flag.NEAR_DUPLICATE: "a clip of another video looks the same, and that one stays",
+    Flag.NEAR_DUPLICATE: f"its frame's hash differs in {DISTANCE} bits of 64 or fewer from that of"
+    " a clip of another video, and that one stays; pictures too plain to tell are left out",
 }
 _EMPTY = (Flag.EMPTY.value,)  # known to be of no use already
 _NO_PICTURE = (Flag.BLACK.value, Flag.BLANK.value)  # all black frames look the same
