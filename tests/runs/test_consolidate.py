@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import tiny_embedders
 from pseudolabel.captioners.protocol import Refusal
 from pseudolabel.captioners.scorer import Scorer, load_scorer
 from pseudolabel.captions.options import ConsolidateOptions, StrategyName
@@ -98,6 +99,21 @@ def test_it_is_what_captioning_would_have_given(
     assert again["fingerprint"] == expected["fingerprint"]
     assert again["consolidated_from"]["id"] == RunFolder(finished).manifest()["id"] != again["id"]
     assert bytes_of(finished) == before, "the finished run is as it was"
+
+
+def test_a_text_encoder_says_how_alike_texts_are(videos: Path, tmp_path: Path) -> None:
+    encoder = str(tiny_embedders.build("bert", tmp_path / "bert"))
+    finished = captioned(videos, tmp_path / "run", None)
+    options = ConsolidateOptions("medoid", text_encoder=encoder, dtype="float32")
+    consolidate(finished, str(tmp_path / "again"), options)
+    more = {"text_encoder": encoder, "dtype": "float32"}
+    wanted = captioned(videos, tmp_path / "wanted", None, "medoid", **more)
+    assert rows(str(tmp_path / "again")) == rows(wanted)
+    manifest = RunFolder(wanted).manifest()
+    assert manifest["text_encoder"]["model"] == encoder
+    assert encoder in manifest["options"]["--text-encoder"]
+    with pytest.raises(RunError, match="--text-encoder was"):
+        consolidate(finished, str(tmp_path / "again"), ConsolidateOptions("medoid"))
 
 
 def test_captioning_goes_on_in_it(videos: Path, tmp_path: Path) -> None:
