@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pseudolabel import __version__
 from pseudolabel.errors import ReleaseError
 from pseudolabel.records import Flag
 from pseudolabel.release.filters import Filter
@@ -125,7 +125,7 @@ class Building:
             name=name,
             version=options.version,
             created_at=options.created_at(),
-            pseudolabel=__version__,
+            pseudolabel=version("pseudolabel"),
             license=options.license,
             language=options.language,
             runs=tuple(
