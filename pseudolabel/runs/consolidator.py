@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pseudolabel.captioners.language_model import LanguageModel, LanguageModelOptions
     from pseudolabel.captioners.text_encoder import TextEncoder
 
+CLIPS_AT_ONCE = 256  # whose texts are embedded together; fewer than are remembered
 _PROMPTS_A_CALL = 4  # batches of the language model, so that prompts of like length meet
 
 
@@ -96,15 +97,18 @@ class Consolidator:
         ]
 
     def _captioned(self, clips: Sequence[CaptionedClip]) -> list[ClipCaption]:
-        if self._encoder is not None:  # many texts at once; each clip then finds its own
-            self._encoder.encode(
-                list({c.text for k in clips for f in k.frames for c in f.captions})
-            )
         if self._llm_options is None:
-            found = [self._strategy(clip.plan.span, clip.frames) for clip in clips]
+            starts = range(0, len(clips), CLIPS_AT_ONCE)
+            found = [made for at in starts for made in self._chosen(clips[at : at + CLIPS_AT_ONCE])]
         else:
             found = self._merged(clips)
         return [self._caption(clip, made) for clip, made in zip(clips, found, strict=True)]
+
+    def _chosen(self, clips: Sequence[CaptionedClip]) -> list[Consolidated]:
+        if self._encoder is not None:  # many texts at once; each clip then finds its own
+            frames = (frame for clip in clips for frame in clip.frames)
+            self._encoder.encode(list({c.text for frame in frames for c in frame.captions}))
+        return [self._strategy(clip.plan.span, clip.frames) for clip in clips]
 
     def _caption(self, clip: CaptionedClip, made: Consolidated) -> ClipCaption:
         if self._options.strip_boilerplate:
