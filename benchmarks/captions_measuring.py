@@ -104,7 +104,8 @@ def _rows(folder: Path, name: str, captioner: DamagingCaptioner) -> Rows:
 def _with_findings(run: Path) -> list[Row]:
     folder = RunFolder(str(run))
     findings, floor = find_in_run(folder)
-    return [row for table in folder.rows() for row in findings.add_to(table, floor).to_pylist()]
+    reading = findings.reading()
+    return [row for table in folder.rows() for row in reading.add_to(table, floor).to_pylist()]
 
 
 def _accuracy(judge: Judge, rows: list[Row]) -> Accuracy:

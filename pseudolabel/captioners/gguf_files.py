@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 from pseudolabel.captioners.sources import ModelSource
 from pseudolabel.errors import CaptionerError, MissingExtraError
+from pseudolabel.files import hash_file
 
 _SUFFIX = ".gguf"
 _NEEDED = ("gguf", "accelerate")  # by transformers, to read one
@@ -100,10 +100,7 @@ def _read(model: str, path: Path, *, revision: str | None = None) -> ModelSource
     try:
         with path.open("rb") as file:
             architecture = _architecture(file)
-            if revision is None:
-                file.seek(0)
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                revision = f"sha256:{digest[:16]}"
+        revision = revision or f"sha256:{hash_file(path)[:16]}"
     except (ValueError, struct.error, OSError) as error:
         raise CaptionerError(
             f"--model {model}: not a GGUF file ({error})", hint="download the file again"

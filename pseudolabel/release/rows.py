@@ -64,7 +64,7 @@ def release_clips(clips: pa.Table, run: SourceRun) -> pa.Table:
     """A run's clips as rows of the config `clips`.
 
     Args:
-        clips: With what `Findings.add_to` adds.
+        clips: With what `Reading.add_to` adds.
         run: Where they are from.
     """
     import pyarrow as pa

@@ -2,7 +2,7 @@
 
 Repeats, near-duplicates and the floor of chance depend on other rows. They are computed over a
 finished run, whenever it is looked at or released, and never kept in its parts: so a run that was
-interrupted ends as one that was not. Two passes, 40 bytes a clip in memory.
+interrupted ends as one that was not. Two passes, some 60 bytes a clip in memory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.errors import RunError
 from pseudolabel.records import Flag
 from pseudolabel.runs.floor import CHANCE_PERCENTILE, Floor
 from pseudolabel.runs.folder import RunFolder
@@ -60,36 +61,70 @@ class HealthSummary:
 class Findings:
     """Repeats, near-duplicates and percentiles of all rows; use `find` or `find_in_run`."""
 
-    def __init__(self, repeats: _Repeats, duplicates: _Duplicates, summary: HealthSummary) -> None:
-        self._repeats, self._duplicates = repeats, duplicates
+    def __init__(
+        self,
+        clip_index: NDArray[np.int32],
+        repeats: NDArray[np.int32],
+        duplicate_of: Mapping[int, str],
+        summary: HealthSummary,
+    ) -> None:
+        self.clip_index = clip_index  # of all rows, in their order
+        self.repeats = repeats
+        self.duplicate_of = duplicate_of  # by row
         self.summary = summary
+        self.many = _many(len(repeats))
+
+    def reading(self) -> Reading:
+        """A reading of all rows, from the first on, in the order in which they were found."""
+        return Reading(self)
+
+
+class Reading:
+    """Adds to tables of rows, one after the other, what was found of them."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._at = 0
 
     def duplicate_of(self, clips: pa.Table) -> pa.Array:
-        """Of each clip the name of the one of another video that it looks like, or null.
+        """Of each of the next rows the name of the clip it looks like, or null.
 
         Args:
-            clips: With `video_id` and `clip_index`.
+            clips: The next rows.
+
+        Raises:
+            RunError: If they are not those that were found.
         """
-        return self._duplicates.of(clips)
+        import pyarrow as pa
+
+        rows = self._take(clips)
+        known = self._findings.duplicate_of
+        if not known:
+            return pa.nulls(len(rows), pa.string())
+        return pa.array([known.get(row) for row in rows], pa.string())
 
     def add_to(self, clips: pa.Table, floor: Floor) -> pa.Table:
-        """Rows with what was found of them.
+        """The next rows with what was found of them.
 
         Args:
-            clips: With the columns `COLUMNS` at least.
+            clips: The next rows, with the columns `COLUMNS` at least.
             floor: That of the run they are from.
 
         Returns:
             The rows with more in `flags`, and with `repeats` (int32), `chance_percentile`
             (float32 or null) and `duplicate_of` (string or null, such as "video.mp4#3").
+
+        Raises:
+            RunError: If they are not those that were found: the run changed in between.
         """
         import pyarrow as pa
 
-        repeats = self._repeats.of(clips["caption"])
-        percentile = floor.percentile(_floats(clips["similarity"]))
+        first = self._at
         duplicate_of = self.duplicate_of(clips)
+        repeats = self._findings.repeats[first : self._at]
+        percentile = floor.percentile(_floats(clips["similarity"]))
         found = {
-            Flag.REPEATED: self._repeats.are_many(repeats) & ~has_any(clips["flags"], _EMPTY),
+            Flag.REPEATED: (repeats >= self._findings.many) & ~has_any(clips["flags"], _EMPTY),
             Flag.LOW_SIMILARITY: percentile <= CHANCE_PERCENTILE,
             Flag.NEAR_DUPLICATE: np.asarray(duplicate_of.is_valid()),
         }
@@ -102,9 +137,19 @@ class Findings:
             .append_column("duplicate_of", duplicate_of)
         )
 
+    def _take(self, clips: pa.Table) -> range:
+        rows = range(self._at, self._at + clips.num_rows)
+        expected = self._findings.clip_index[rows.start : rows.stop]
+        if not np.array_equal(np.asarray(clips["clip_index"]), expected):
+            raise RunError(
+                "the run changed while it was read", hint="try again when it is finished"
+            )
+        self._at = rows.stop
+        return rows
+
 
 def find_in_run(folder: RunFolder) -> tuple[Findings, Floor]:
-    """What a run as a whole says of its rows, and its floor, which `Findings.add_to` takes.
+    """What a run as a whole says of its rows, and its floor, which `Reading.add_to` takes.
 
     Raises:
         RunError: If a part cannot be read.
@@ -128,23 +173,32 @@ def find(tables: Tables) -> Findings:
     for floor, table in tables(COLUMNS):
         seen.add(table, floor)
     rows = seen.rows()
-    repeats = _Repeats(rows.caption)
+    _, first, inverse, counts = np.unique(
+        rows.caption, return_index=True, return_inverse=True, return_counts=True
+    )
+    repeats = counts[inverse].astype(np.int32)
     kept = _duplicated(rows)
-    is_repeated = repeats.are_many(repeats.counts_of(rows.caption)) & ~rows.is_empty
-    top = repeats.most()
-    named, captions = _named(tables, np.unique(kept[kept >= 0]), [key for key, _ in top])
-    most_repeated = tuple((captions[key], count) for key, count in top)
-    flags = {flag.value: seen.flags[flag.value] for flag in Flag}
-    flags |= {
-        Flag.REPEATED: int(is_repeated.sum()),
-        Flag.LOW_SIMILARITY: int(rows.is_unlike.sum()),
-        Flag.NEAR_DUPLICATE: int((kept >= 0).sum()),
+    top = np.argsort(-counts, kind="stable")[:MOST_REPEATED]
+    top = top[counts[top] > 1]
+    wanted = np.union1d(np.unique(kept[kept >= 0]), first[top])
+    named = _named(tables, wanted)
+    is_repeated = (repeats >= _many(len(repeats))) & ~rows.is_empty
+    flags = {flag.value: seen.flags[flag.value] for flag in Flag} | {
+        Flag.REPEATED.value: int(is_repeated.sum()),
+        Flag.LOW_SIMILARITY.value: int(rows.is_unlike.sum()),
+        Flag.NEAR_DUPLICATE.value: int((kept >= 0).sum()),
     }
     is_clean = ~(rows.is_flagged | is_repeated | rows.is_unlike | (kept >= 0))
+    most_repeated = tuple((named[int(first[at])][1], int(counts[at])) for at in top)
     summary = HealthSummary(len(kept), flags, int(is_clean.sum()), most_repeated)
-    dropped = np.flatnonzero(kept >= 0)
-    names = [named[at] for at in kept[dropped].tolist()]
-    return Findings(repeats, _Duplicates(_keys(rows.video, rows.clip)[dropped], names), summary)
+    dropped = np.flatnonzero(kept >= 0).tolist()
+    duplicate_of = {row: named[int(kept[row])][0] for row in dropped}
+    return Findings(rows.clip, repeats, duplicate_of, summary)
+
+
+def _many(clips: int) -> int:
+    """On how many clips a caption is repeated."""
+    return max(REPEATED_CLIPS, math.ceil(REPEATED_SHARE * clips))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +229,7 @@ class _Seen:
         flags = table["flags"].combine_chunks()
         self.flags.update(pc.list_flatten(flags).to_pylist())
         no_picture = has_any(table["flags"], _NO_PICTURE)
-        pictures = table["perceptual_hash"]
+        pictures = _bits(table["perceptual_hash"])
         area = np.asarray(table["width"]) * np.asarray(table["height"])
         percentile = floor.percentile(_floats(table["similarity"]))
         self._tables.append(
@@ -183,8 +237,8 @@ class _Seen:
                 hashed(table["caption"]),
                 hashed(table["video_id"]),
                 np.asarray(table["clip_index"], np.int32),
-                _bits(pictures),
-                (np.bitwise_count(_bits(pictures)) >= LEAST_BITS) & ~no_picture,
+                pictures,
+                (np.bitwise_count(pictures) >= LEAST_BITS) & ~no_picture,
                 area.astype(np.int32),
                 has_any(table["flags"], _EMPTY),
                 np.asarray(pc.list_value_length(flags)) > 0,
@@ -200,49 +254,6 @@ class _Seen:
         return _Rows(*(np.concatenate(column) for column in columns))
 
 
-class _Repeats:
-    """On how many clips each caption is."""
-
-    def __init__(self, captions: Hashes) -> None:
-        self._captions, self._counts = np.unique(captions, return_counts=True)
-        self._many = max(REPEATED_CLIPS, math.ceil(REPEATED_SHARE * len(captions)))
-
-    def of(self, captions: pa.ChunkedArray) -> NDArray[np.int64]:
-        return self.counts_of(hashed(captions))
-
-    def counts_of(self, captions: Hashes) -> NDArray[np.int64]:
-        if not len(self._captions):
-            return np.zeros(0, np.int64)
-        return np.asarray(self._counts[np.searchsorted(self._captions, captions)])
-
-    def are_many(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.asarray(counts >= self._many)
-
-    def most(self) -> list[tuple[int, int]]:
-        """Hash and count of the captions that are on most clips, if on more than one."""
-        order = np.argsort(-self._counts, kind="stable")[:MOST_REPEATED]
-        found = zip(self._captions[order].tolist(), self._counts[order].tolist(), strict=True)
-        return [(key, count) for key, count in found if count > 1]
-
-
-class _Duplicates:
-    """Which clips look like a clip of another video, and like which."""
-
-    def __init__(self, keys: Hashes, names: Sequence[str]) -> None:
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._names = [names[at] for at in order.tolist()]
-
-    def of(self, clips: pa.Table) -> pa.Array:
-        import pyarrow as pa
-
-        keys = _keys(hashed(clips["video_id"]), np.asarray(clips["clip_index"], np.int32))
-        found: list[str | None] = [None] * len(keys)
-        for at in np.flatnonzero(np.isin(keys, self._keys)).tolist():
-            found[at] = self._names[int(np.searchsorted(self._keys, keys[at]))]
-        return pa.array(found, pa.string())
-
-
 def _duplicated(rows: _Rows) -> NDArray[np.int64]:
     """For each clip which one it repeats, -1 for none; of two the larger picture stays."""
     kept = np.full(len(rows.video), -1, np.int64)
@@ -256,29 +267,19 @@ def _duplicated(rows: _Rows) -> NDArray[np.int64]:
     return kept
 
 
-def _named(
-    tables: Tables, rows: NDArray[np.int64], captions: Sequence[int]
-) -> tuple[dict[int, str], dict[int, str]]:
-    """The names of some clips, by row, and some captions, by hash: a second look at the tables."""
-    names: dict[int, str] = {}
-    texts: dict[int, str] = {}
+def _named(tables: Tables, rows: NDArray[np.int64]) -> dict[int, tuple[str, str]]:
+    """The names and captions of some rows, which are ascending: a second look at the tables."""
+    found: dict[int, tuple[str, str]] = {}
     start = 0
-    for _, table in tables(("video_id", "clip_index", "caption")):
-        if len(names) == len(rows) and len(texts) == len(captions):
-            break
-        here = rows[(rows >= start) & (rows < start + table.num_rows)] - start
-        few = table.take(here)
-        for at, video_id, clip in zip(
-            here.tolist(), few["video_id"].to_pylist(), few["clip_index"].to_pylist(), strict=True
-        ):
-            names[start + at] = f"{video_id}#{clip}"
-        keys = hashed(table["caption"])
-        for key in captions:
-            found = np.flatnonzero(keys == np.uint64(key))
-            if key not in texts and len(found):
-                texts[key] = table["caption"][int(found[0])].as_py()
+    for _, table in tables(("video_id", "clip_index", "caption")) if len(rows) else ():
+        here = rows[(rows >= start) & (rows < start + table.num_rows)]
+        columns = (c.to_pylist() for c in table.take(here - start).columns)
+        for row, video_id, clip, caption in zip(here.tolist(), *columns, strict=True):
+            found[row] = (f"{video_id}#{clip}", caption)
         start += table.num_rows
-    return names, texts
+        if len(found) == len(rows):
+            break
+    return found
 
 
 def hashed(texts: pa.ChunkedArray) -> Hashes:
@@ -291,16 +292,12 @@ def hashed(texts: pa.ChunkedArray) -> Hashes:
     return np.asarray(hashes[np.asarray(encoded.indices)], np.uint64)
 
 
-def _keys(video: Hashes, clip: NDArray[np.int32]) -> Hashes:
-    """64 bits of a clip."""
-    mixed = video ^ (clip.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return np.asarray(mixed * np.uint64(0xD6E8FEB86659FD93), np.uint64)
-
-
 def _bits(hashes: pa.ChunkedArray) -> Hashes:
     """16 hex digits to 64 bits; 0 where there is none."""
     import pyarrow.compute as pc
 
+    if hashes.null_count == len(hashes):
+        return np.zeros(len(hashes), np.uint64)
     text = pc.fill_null(hashes, "0" * 16).combine_chunks()
     digits = "".join(text.to_pylist())
     return np.frombuffer(bytes.fromhex(digits), ">u8").astype(np.uint64)

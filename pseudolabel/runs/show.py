@@ -34,7 +34,7 @@ def find_rows(
 
     Yields:
         Rows with the columns of `contract.clip_schema()` or `contract.skipped_schema()`; with a
-        flag also those that `Findings.add_to` adds.
+        flag also those that `Reading.add_to` adds.
 
     Raises:
         OptionError: If there is no such flag.
@@ -65,8 +65,9 @@ def _flagged(folder: RunFolder, flag: str) -> Iterator[pa.Table]:
             hint=f"one of: {', '.join(known.value for known in Flag)}",
         )
     findings, floor = find_in_run(folder)
+    reading = findings.reading()
     for table in folder.rows():
-        found = findings.add_to(table, floor)
+        found = reading.add_to(table, floor)
         yield found.filter(pa.array(has_any(found["flags"], [flag])))
 
 

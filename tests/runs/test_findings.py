@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pseudolabel.errors import RunError
 from pseudolabel.records import ClipCaption, Flag, FrameLook
 from pseudolabel.runs.findings import REPEATED_CLIPS, find_in_run
 from pseudolabel.runs.floor import Floor, Pair, floor_table
@@ -53,10 +54,11 @@ def scored(video: VideoRows, *similarities: float) -> VideoRows:
 
 def rows_of(run: str) -> dict[str, dict[str, Any]]:
     findings, floor = find_in_run(RunFolder(run))
+    reading = findings.reading()
     return {
         f"{row['video_id']}#{row['clip_index']}": row
         for table in RunFolder(run).rows()
-        for row in findings.add_to(table, floor).to_pylist()
+        for row in reading.add_to(table, floor).to_pylist()
     }
 
 
@@ -132,3 +134,14 @@ def test_a_run_without_clips(tmp_path: Path) -> None:
     assert (summary.clips, summary.without_flags, summary.most_repeated) == (0, 0, ())
     assert set(summary.flags.values()) == {0}
     assert list(find_rows(run, flag="loop")) == []
+
+
+def test_rows_that_changed_in_between_are_not_mistaken_for_others(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [video_rows("a", ["x", "y"])])
+    findings, floor = find_in_run(RunFolder(run))
+    with RunWriter(run) as writer:
+        writer.commit([video_rows("b", ["z"])])
+    reading = findings.reading()
+    with pytest.raises(RunError, match="changed while it was read"):
+        for table in RunFolder(run).rows():
+            reading.add_to(table, floor)

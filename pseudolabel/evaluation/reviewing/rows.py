@@ -119,8 +119,9 @@ class _Run:
 
     def tables(self) -> Iterator[pa.Table]:
         findings, floor = find_in_run(self._folder)
+        reading = findings.reading()
         for table in self._folder.rows():
-            yield findings.add_to(table, floor)
+            yield reading.add_to(table, floor)
 
     def skipped(self) -> Iterator[pa.Table]:
         return self._folder.rows("skipped")

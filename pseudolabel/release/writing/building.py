@@ -30,7 +30,7 @@ from pseudolabel.release.writing.shards import ROWS_PER_GROUP, parse_size
 from pseudolabel.release.writing.sources import RunRows, Sources
 from pseudolabel.release.writing.statistics import StatisticsCounter
 from pseudolabel.release.writing.web_dataset import TarShards
-from pseudolabel.runs.findings import WHOLE_RUN_RULES, find
+from pseudolabel.runs.findings import WHOLE_RUN_RULES, Reading, find
 from pseudolabel.runs.floor import Floor
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ class Building:
         self._shares = parse_splits(options.split)
         self._filters = [Filter(where) for where in options.where]
         self._findings = find(self._unfiltered)
-        is_narrowed = options.dedup and options.where
-        self._duplicates = find(self._filtered) if is_narrowed else self._findings
+        self._reading = self._findings.reading()
+        # Of what --where leaves, since a clip must not give way to one that goes itself.
+        self._duplicates = find(self._filtered).reading() if options.dedup else None
         self._deduplicated = 0
         self._statistics = StatisticsCounter()
         self._wants_images = options.with_frames or options.web_dataset
@@ -78,10 +79,11 @@ class Building:
             yield batch.floor, batch.rows
 
     def _filtered(self, _columns: Sequence[str]) -> Iterator[tuple[Floor, pa.Table]]:
-        """What --where leaves: a clip does not give way to one that goes itself."""
+        """What --where leaves."""
         filters = [Filter(where) for where in self._options.where]
+        reading = self._findings.reading()
         for batch in self._sources.batches("clips", ROWS_PER_GROUP):
-            clips = release_clips(self._findings.add_to(batch.rows, batch.floor), batch.run)
+            clips = release_clips(reading.add_to(batch.rows, batch.floor), batch.run)
             for condition in filters:
                 clips = clips.filter(condition.stays(clips))
             yield batch.floor, clips
@@ -156,15 +158,15 @@ class Building:
         return {flag.value: known[flag.value] for flag in Flag if flag.value in known}
 
     def _add_clips(self, batch: RunRows) -> None:
-        rows = self._findings.add_to(batch.rows, batch.floor)
+        rows = self._reading.add_to(batch.rows, batch.floor)
         clips = release_clips(rows, batch.run)
         for condition in self._filters:
             stays = condition.stays(clips)
             detail = f"--where {condition.where}"
             self._write("skipped", filtered_rows(_without(clips, stays), "filtered", detail))
             clips, rows = clips.filter(stays), rows.filter(stays)
-        if self._options.dedup:
-            clips, rows = self._deduplicate(clips, rows)
+        if self._duplicates is not None:
+            clips, rows = self._deduplicate(clips, rows, self._duplicates)
         self._statistics.add(clips)
         if self.example is None and clips.num_rows:
             self.example = _first_by_id(clips)
@@ -176,12 +178,14 @@ class Building:
             few = slice(start, start + CLIPS_AT_ONCE)
             self._write_with_images(clips[few], rows[few])
 
-    def _deduplicate(self, clips: pa.Table, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    def _deduplicate(
+        self, clips: pa.Table, rows: pa.Table, reading: Reading
+    ) -> tuple[pa.Table, pa.Table]:
         """The rows that look like none of another video which stays."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        kept = self._duplicates.duplicate_of(clips)
+        kept = reading.duplicate_of(clips)
         goes, stays = kept.is_valid(), kept.is_null()
         details = pc.binary_join_element_wise("looks like", pc.drop_null(kept), "which stays", " ")
         self._write("skipped", filtered_rows(clips.filter(goes), "near_duplicate", details))
