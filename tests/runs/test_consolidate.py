@@ -185,6 +185,28 @@ def test_scores_do_not_depend_on_batches(videos: Path, tmp_path: Path, scorer: S
     assert floors == [8, 8]
 
 
+class Rambling(Sampling):
+    """Says more than the scorer reads."""
+
+    def _samples(self, number: int) -> tuple[Caption, ...]:
+        return (Caption(" ".join(f"a red circle number {n}" for n in range(number, number + 60))),)
+
+
+def test_a_caption_longer_than_the_scorer_reads_is_scored_and_flagged(
+    videos: Path, tmp_path: Path, scorer: Scorer
+) -> None:
+    caption_videos(
+        [str(videos / "a.mp4")],
+        str(tmp_path / "run"),
+        captioner=Rambling(),
+        scorer=scorer,
+        run=RunOptions(workers=1),
+    )
+    (row,) = rows(str(tmp_path / "run"))
+    assert "scorer_cut" in row["flags"]
+    assert row["similarity"] is not None
+
+
 def test_best_needs_scores(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="the captions have no scores"):
         captioned(videos, tmp_path / "run", None, "best")
