@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = (
-    *("startup", "decode", "memory", "release", "duplicates", "captions", "scoring"),
-    *("compare", "metrics", "loop", "pipeline"),
+    *("startup", "decode", "memory", "release", "parts", "duplicates", "captions", "scoring"),
+    *("compare", "metrics", "loop", "light", "pipeline"),
 )
 
 

@@ -15,7 +15,7 @@ from benchmarks.collection import folder_of
 from benchmarks.footage import P360, Footage
 from benchmarks.machine import cores, warn_if_busy
 from benchmarks.reporting import Report, Table, median
-from benchmarks.timed_captioner import TimedCaptioner
+from benchmarks.timed_captioner import TimedPreparingCaptioner
 from pseudolabel import CaptionOptions, RunOptions, Tally, caption_videos
 from pseudolabel.captioners.load import load_captioner
 
@@ -57,7 +57,7 @@ def _measure(
 
     folder = folder_of(data, footage, videos=videos, gops=GOPS)
     options = CaptionOptions(model=str(model), max_new_tokens=TOKENS, device=device)
-    captioner = TimedCaptioner(load_captioner(options))
+    captioner = TimedPreparingCaptioner(load_captioner(options))
     _warm_up(captioner, data, next(folder.iterdir()))
     runs = [_once(captioner, data, folder, device) for _ in range(rounds)]
     table = Table(
@@ -97,12 +97,14 @@ def _measure(
     captioner.close()
 
 
-def _warm_up(captioner: TimedCaptioner, data: Path, video: Path) -> None:
+def _warm_up(captioner: TimedPreparingCaptioner, data: Path, video: Path) -> None:
     """A video through everything: files in the cache, kernels chosen."""
     _into_new_run(captioner, data, video, videos=1)
 
 
-def _once(captioner: TimedCaptioner, data: Path, folder: Path, device: str) -> dict[str, Any]:
+def _once(
+    captioner: TimedPreparingCaptioner, data: Path, folder: Path, device: str
+) -> dict[str, Any]:
     captioner.reset()
     videos = sum(1 for _ in folder.iterdir())
     if device == "cpu":
@@ -118,7 +120,12 @@ def _once(captioner: TimedCaptioner, data: Path, folder: Path, device: str) -> d
         "captioning_wall_s": captioner.wall_s,
         "captioning_cpu_s": captioner.cpu_s,
         "decode_cpu_s": tally.decode_cpu_s,
+        "waiting_s": tally.waiting_s,
+        "generating_s": tally.generating_s,
+        "finishing_s": tally.finishing_s,
+        "other_s": tally.other_s,
         "frames_per_s": tally.frames / tally.wall_s,
+        "generating_share": tally.generating_share,
         "wall_over_captioning": tally.wall_s / captioner.wall_s,
     }
     if device == "cpu":
@@ -126,7 +133,9 @@ def _once(captioner: TimedCaptioner, data: Path, folder: Path, device: str) -> d
     return result | {"gpu_busy_percent": busy}
 
 
-def _into_new_run(captioner: TimedCaptioner, data: Path, given: Path, *, videos: int) -> Tally:
+def _into_new_run(
+    captioner: TimedPreparingCaptioner, data: Path, given: Path, *, videos: int
+) -> Tally:
     out = data / "run"
     shutil.rmtree(out, ignore_errors=True)
     tally = caption_videos([str(given)], str(out), captioner=captioner, run=RunOptions())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from pseudolabel.captioners.preparing import CaptionTimes, Prepared, PreparingCaptioner
 from pseudolabel.captioners.protocol import Captioner, CaptionerIdentity
 from pseudolabel.records import Frame, FrameSize
 
@@ -47,13 +49,42 @@ class TimedCaptioner:
 
     def caption(self, frames: Sequence[Frame]) -> list[Any]:
         """Caption, and look at the clocks before and after."""
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
-        answers = self._captioner.caption(frames)
-        self.cpu_s += time.process_time() - cpu_s
-        self.wall_s += time.perf_counter() - wall_s
-        self.batches.append(len(frames))
-        return answers
+        with self._timed(len(frames)):
+            return self._captioner.caption(frames)
 
     def close(self) -> None:
         """Close the other."""
         self._captioner.close()
+
+    @contextmanager
+    def _timed(self, frames: int) -> Iterator[None]:
+        cpu_s, wall_s = time.process_time(), time.perf_counter()
+        yield
+        self.cpu_s += time.process_time() - cpu_s
+        self.wall_s += time.perf_counter() - wall_s
+        self.batches.append(frames)
+
+
+class TimedPreparingCaptioner(TimedCaptioner):
+    """The same, of a captioner that prepares batches ahead."""
+
+    _captioner: PreparingCaptioner
+
+    def __init__(self, captioner: Captioner) -> None:
+        if not isinstance(captioner, PreparingCaptioner):
+            raise TypeError(f"{captioner.identity.model} does not prepare batches ahead")
+        super().__init__(captioner)
+
+    @property
+    def times(self) -> CaptionTimes:
+        """The other's."""
+        return self._captioner.times
+
+    def prepare(self, frames: Sequence[Frame]) -> Prepared | None:
+        """Let the other prepare; its time is no captioning time."""
+        return self._captioner.prepare(frames)
+
+    def caption(self, frames: Sequence[Frame], prepared: Prepared | None = None) -> list[Any]:
+        """Caption, and look at the clocks before and after."""
+        with self._timed(len(frames)):
+            return self._captioner.caption(frames, prepared)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._health import merge_lines
 
 if TYPE_CHECKING:
+    from pseudolabel.runs.profile import Timings
     from pseudolabel.runs.tally import Tally
 
 
@@ -29,6 +30,7 @@ def summary_object(tally: Tally, out: str) -> dict[str, Any]:
         "scoring_s": round(tally.scoring_s, 3),
         "wall_over_captioning": _overhead(tally),
         "decode_cpu_s": round(tally.decode_cpu_s, 3),
+        "profile": profile_object(tally),
     }
 
 
@@ -51,6 +53,57 @@ def summary_lines(tally: Tally, out: str) -> list[str]:
             f"  (decoding took {tally.decode_cpu_s:.1f} s of CPU)"
         )
     return lines + merge_lines(tally.rewritten, tally.flags["merge_rejected"])
+
+
+def profile_object(timings: Timings) -> dict[str, Any]:
+    """Where the time went, as one JSON object: seconds, and the share that is `generate`."""
+    seconds = {name: round(value, 3) for _, name, value in _spent(timings)}
+    beside = {name: round(value, 3) for _, name, value in _beside(timings)}
+    share = timings.generating_share
+    return {
+        **seconds,
+        "beside": beside,
+        "generating_share": None if share is None else round(share, 4),
+    }
+
+
+def profile_lines(timings: Timings) -> list[str]:
+    """Where the time went, as lines for a terminal; the steps add up to the wall time."""
+    wall_s = timings.wall_s or 1.0
+    lines = [f"  where {timings.wall_s:.1f} s went"]
+    for label, _, spent_s in _spent(timings):
+        lines.append(f"    {label:<22}{spent_s:>9.2f} s {spent_s / wall_s:>7.1%}")
+    lines.append("  in other threads and processes meanwhile")
+    lines += [f"    {label:<22}{spent_s:>9.2f} s" for label, _, spent_s in _beside(timings)]
+    if timings.generating_share is not None:
+        share = timings.generating_share
+        lines.append(f"  at most {share:.1%} of the speed of light, which is generate alone")
+    return lines
+
+
+def _spent(timings: Timings) -> list[tuple[str, str, float]]:
+    """Labels, names and seconds of the steps that the wall time consists of."""
+    inside = timings.preparing_s + timings.generating_s + timings.reading_s
+    return [
+        ("wait for frames", "waiting_s", timings.waiting_s),
+        ("copy, preprocess", "preparing_s", timings.preparing_s),
+        ("generate", "generating_s", timings.generating_s),
+        ("read texts", "reading_s", timings.reading_s),
+        ("rest of the captioner", "captioner_rest_s", max(0.0, timings.captioning_s - inside)),
+        ("score", "scoring_s", timings.scoring_s),
+        ("wait for rows", "finishing_s", timings.finishing_s),
+        ("other", "other_s", timings.other_s),
+    ]
+
+
+def _beside(timings: Timings) -> list[tuple[str, str, float]]:
+    """The same of what goes on at the same time."""
+    return [
+        ("decode (CPU)", "decode_cpu_s", timings.decode_cpu_s),
+        ("copy ahead", "ahead_s", timings.ahead_s),
+        ("consolidate", "consolidating_s", timings.consolidating_s),
+        ("write", "committing_s", timings.committing_s),
+    ]
 
 
 def _rate(tally: Tally) -> float:

@@ -10,14 +10,14 @@ import typer
 from pseudolabel.captioners.options import DEFAULT_MODEL, CaptionOptions
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.errors import OptionError
-from pseudolabel.runs.options import RunOptions, usable_cores
+from pseudolabel.runs.options import RayOptions, RunOptions, Share, usable_cores
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 from ._consolidating import PANEL, Llm, Strategy, StripBoilerplate, TextEncoder
 from ._health import health_lines, health_object
 from ._progress import progress_bar
 from ._shared import Inputs, echo_json, option, read_config, say
-from ._summary import summary_lines, summary_object
+from ._summary import profile_lines, summary_lines, summary_object
 
 CLIPS, FRAMES = "Clips and frames", "Clips and frames"
 CAPTIONER, GENERATION, RUN = "Captioner", "Generation", "Running"
@@ -110,7 +110,21 @@ def caption(
     strip_boilerplate: StripBoilerplate = False,
     workers: Annotated[
         int | None,
-        option(rich_help_panel=RUN, help="Decode processes; by default one a core."),
+        option(rich_help_panel=RUN, help="Decode processes (a GPU's, with Ray); one a core."),
+    ] = None,
+    engine: Annotated[
+        str, option(rich_help_panel=RUN, help="local, or ray: all GPUs, also of many machines.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        option(rich_help_panel=RUN, help="Of a Ray cluster; without, Ray starts on this machine."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        option(
+            rich_help_panel=RUN,
+            help="I/N, from 1/N to N/N: only this share of the videos; others may run beside it.",
+        ),
     ] = None,
     video_timeout: Annotated[
         float,
@@ -127,6 +141,9 @@ def caption(
     ] = False,
     strict: Annotated[
         bool, option("--strict", rich_help_panel=RUN, help="Exit 1 if anything was skipped.")
+    ] = False,
+    profile: Annotated[
+        bool, option("--profile", rich_help_panel=RUN, help="Tell where the time went.")
     ] = False,
     as_json: Annotated[
         bool, option("--json", rich_help_panel=RUN, help="The summary as JSON on stdout.")
@@ -184,6 +201,8 @@ def caption(
         video_timeout_s=video_timeout,
         commit_every_s=commit_every,
         retry_skipped=retry_skipped,
+        ray=_ray_options(engine, ray_address, workers),
+        share=None if shard is None else Share.parse(shard),
     )
 
     from pseudolabel.runs.caption import caption_videos
@@ -205,10 +224,23 @@ def caption(
     if as_json:
         echo_json({**summary_object(tally, out), "health": health_object(out)})
     else:
-        for line in [*summary_lines(tally, out), *health_lines(out)]:
+        told = [*summary_lines(tally, out), *(profile_lines(tally) if profile else [])]
+        for line in [*told, *health_lines(out)]:
             say(line)
     if strict and tally.skipped:
         raise typer.Exit(1)
+
+
+def _ray_options(engine: str, address: str | None, workers: int | None) -> RayOptions | None:
+    if engine not in ("local", "ray"):
+        raise OptionError(f"--engine {engine}: there is none", hint="one of: local, ray")
+    if engine == "ray":
+        return RayOptions(address, workers)
+    if address is not None:
+        raise OptionError(
+            f"--ray-address {address} with --engine local", hint="--engine ray --ray-address ..."
+        )
+    return None
 
 
 def _batch_size(text: str) -> int | None:

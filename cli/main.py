@@ -10,6 +10,7 @@ from pseudolabel import __version__
 
 from ._shared import Commands
 from .caption import caption
+from .compact import compact
 from .compare import compare
 from .consolidate import consolidate
 from .demo import demo
@@ -50,6 +51,7 @@ def main(
 
 app.command()(caption)
 app.command()(consolidate)
+app.command()(compact)
 app.command()(show)
 app.command()(review)
 app.command()(export)

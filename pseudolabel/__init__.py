@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CaptionOptions",
     "ClipOptions",
+    "CompactTally",
     "CompareOptions",
     "Comparison",
     "ConsolidateOptions",
@@ -31,6 +32,7 @@ __all__ = [
     "Tally",
     "TranscribeOptions",
     "caption_videos",
+    "compact",
     "compare",
     "consolidate",
     "diff",
@@ -47,6 +49,7 @@ __all__ = [
 _HOMES = {
     "CaptionOptions": "pseudolabel.captioners.options",
     "ClipOptions": "pseudolabel.videos.options",
+    "CompactTally": "pseudolabel.runs.compact",
     "CompareOptions": "pseudolabel.evaluation.compare",
     "Comparison": "pseudolabel.evaluation.comparison",
     "ConsolidateOptions": "pseudolabel.captions.options",
@@ -63,6 +66,7 @@ _HOMES = {
     "Tally": "pseudolabel.runs.tally",
     "TranscribeOptions": "pseudolabel.speech.whisper_files",
     "caption_videos": "pseudolabel.runs.caption",
+    "compact": "pseudolabel.runs.compact",
     "compare": "pseudolabel.evaluation.compare",
     "consolidate": "pseudolabel.runs.consolidate",
     "diff": "pseudolabel.release.comparison.diff",
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
     from pseudolabel.release.push import push
     from pseudolabel.release.validate import Problem, validate
     from pseudolabel.runs.caption import caption_videos
+    from pseudolabel.runs.compact import CompactTally, compact
     from pseudolabel.runs.consolidate import ConsolidateTally, consolidate
     from pseudolabel.runs.options import RunOptions
     from pseudolabel.runs.show import find_rows

@@ -36,6 +36,7 @@ class SkipReason(StrEnum):
     NO_CLIPS = "no_clips"  # no clip left to caption: none given, or all outside the video
     OUTSIDE_VIDEO = "outside_video"  # a given span lies outside the video
     CAPTIONER_REFUSED = "captioner_refused"  # the captioner gave no text for a clip's frame
+    WORKER_LOST = "worker_lost"  # the captioning process died on it, again and again
 
 
 Stage = Literal["list", "open", "segment", "decode", "caption"]

@@ -39,6 +39,7 @@ BEFORE = {
     "export": ["run", "more-run"],
     "compare": ["run"],
     "review": ["run"],
+    "compact": ["run"],
     "evaluate": ["run"],
     "validate": ["run", "releases/1.0.0", "USER/REPO"],
     "diff": ["run", "more-run", "releases/1.0.0", "releases/1.1.0", "USER/REPO"],

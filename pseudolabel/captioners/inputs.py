@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +56,14 @@ class InputBuilder:
             self._question = self._phrase(prompt)
         self._text = self._fixed_text(prompt)
 
-    def __call__(self, frames: Sequence[NDArray[np.uint8]]) -> Tensors:
+    def __call__(
+        self, frames: Sequence[NDArray[np.uint8]], stacked: torch.Tensor | None = None
+    ) -> Tensors:
         """Inputs for frames `(H, W, 3)` uint8, on the device; one row a frame.
+
+        Args:
+            frames: The frames.
+            stacked: What `stack` made of them, on any device.
 
         Raises:
             ValueError: If the processor cannot take a frame (others of its kinds pass through).
@@ -66,8 +72,30 @@ class InputBuilder:
             inputs = self._processed(frames)
         else:
             inputs = {name: value.repeat(len(frames), 1) for name, value in self._text.items()}
-            inputs["pixel_values"] = self._pixels(frames)
+            if stacked is not None and self._scaler is not None:
+                pixels = self._scaler.scaled(stacked, self._device, self._dtype)
+            else:
+                pixels = self._pixels(frames)
+            inputs["pixel_values"] = pixels
         return {name: self._placed(value) for name, value in inputs.items()}
+
+    def stack(
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        empty: Callable[[tuple[int, ...]], torch.Tensor],
+    ) -> torch.Tensor | None:
+        """The frames' bytes, all that has to travel; None where a processor must see frames.
+
+        It uses no processor and no tokenizer, so that it may run beside a call.
+
+        Args:
+            frames: `(H, W, 3)` uint8.
+            empty: Gives uint8 memory of a shape on the CPU, to be filled.
+        """
+        scaler = self._scaler
+        if self._text is None or scaler is None or not all(map(scaler.fits, frames)):
+            return None
+        return scaler.stack(frames, empty(scaler.stacked_shape(len(frames))))
 
     def _placed(self, value: torch.Tensor) -> torch.Tensor:
         return value.to(self._device, self._dtype if value.is_floating_point() else None)

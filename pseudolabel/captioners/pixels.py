@@ -88,7 +88,24 @@ class PixelScaler:
         """Frames that all `fits`, to `(N, 3, height, width)`; bytes travel to the device."""
         import torch
 
-        stacked = torch.from_numpy(np.stack([self._cropped(pixels) for pixels in frames]))
+        stacked = torch.empty(self.stacked_shape(len(frames)), dtype=torch.uint8)
+        return self.scaled(self.stack(frames, stacked), device, dtype)
+
+    def stacked_shape(self, count: int) -> tuple[int, int, int, int]:
+        """Of so many frames, cropped: `(N, height, width, 3)`."""
+        return count, *self.crop, 3
+
+    def stack(self, frames: Sequence[NDArray[np.uint8]], out: torch.Tensor) -> torch.Tensor:
+        """Copy frames that all `fits` into `out`, uint8 of `stacked_shape` on the CPU; gives it."""
+        np.stack([self._cropped(pixels) for pixels in frames], out=out.numpy())
+        return out
+
+    def scaled(
+        self, stacked: torch.Tensor, device: torch.device, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """What `stack` gave, on any device, to `(N, 3, height, width)`: the model's values."""
+        import torch
+
         values = stacked.to(device).permute(0, 3, 1, 2).to(torch.float32)
         scale = torch.tensor(self.scale, device=device).view(3, 1, 1)
         shift = torch.tensor(self.shift, device=device).view(3, 1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from pseudolabel.captioners.devices import check_device
 from pseudolabel.captioners.identity import ModelPlan, plan_model
 from pseudolabel.captioners.inputs import InputBuilder
 from pseudolabel.captioners.options import CaptionOptions
+from pseudolabel.captioners.preparing import CaptionTimes, CopyingAhead, Prepared
 from pseudolabel.captioners.processors import load_processors
 from pseudolabel.captioners.prompts import CONTINUES_PROMPT
 from pseudolabel.captioners.protocol import CaptionerIdentity, Refusal
@@ -38,7 +40,9 @@ class TransformersCaptioner:
         self._model, self._tokenizer = model, tokenizer
         self._inputs, self._tokens = inputs, tokens
         self._sizer = BatchSizer.for_device(plan.device, options.batch_size)
+        self._copying = CopyingAhead(plan.device)
         self._has_worked = False
+        self.times = CaptionTimes()
 
     @classmethod
     def load(cls, options: CaptionOptions) -> TransformersCaptioner:
@@ -79,18 +83,38 @@ class TransformersCaptioner:
         """What the batch size may grow to."""
         return self._sizer.limit
 
-    def caption(self, frames: Sequence[Frame]) -> list[Answer]:
+    def prepare(self, frames: Sequence[Frame]) -> Prepared | None:
+        """Stack frames, and begin to copy them to the device; may run beside `caption`.
+
+        None where frames must go through the model's own processor. What fails here fails once
+        more in `caption`, which knows what to do about it.
+        """
+        try:
+            pixels = self._inputs.stack([f.pixels for f in frames], self._copying.empty)
+            return None if pixels is None else self._copying.start(pixels)
+        except (*_FAILURES, MemoryError):
+            return None
+
+    def caption(self, frames: Sequence[Frame], prepared: Prepared | None = None) -> list[Answer]:
         """Caption frames, in order; one `Caption` a sample.
 
         A frame that the processor or the model cannot take gets a `Refusal`; its neighbours do
         not notice.
 
+        Args:
+            frames: Any number of them.
+            prepared: What `prepare` gave for just these frames.
+
         Raises:
             CaptionerError: If one frame alone does not fit into memory, the device failed, or
                 the very first frames all fail.
         """
+
+        def answers_of(places: Sequence[int]) -> list[Answer]:
+            return self._answers(frames, places, prepared)
+
         with quiet_transformers():
-            answers = self._sizer.run(frames, self._answers)
+            answers = self._sizer.run(range(len(frames)), answers_of)
         self._has_worked = check_some_worked(
             answers, has_worked=self._has_worked, model=self.identity.model
         )
@@ -101,32 +125,44 @@ class TransformersCaptioner:
         self._model = None
         release_memory()
 
-    def _answers(self, frames: Sequence[Frame]) -> list[Answer]:
+    def _answers(
+        self, frames: Sequence[Frame], places: Sequence[int], prepared: Prepared | None
+    ) -> list[Answer]:
+        """Answers to the frames at consecutive places."""
         try:
-            return self._generate(frames)
+            start, stop = places[0], places[-1] + 1
+            stacked = prepared.rows(start, stop) if prepared is not None else None
+            return self._generate(frames[start:stop], stacked)
         except _FAILURES as error:
             if is_out_of_memory(error):
                 raise
             check_device(error)
             detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        if len(frames) == 1:
+        if len(places) == 1:
             return [Refusal(detail)]
         # Find the frame that it was; its neighbours are well.
-        return [answer for frame in frames for answer in self._answers([frame])]
+        return [answer for at in places for answer in self._answers(frames, [at], prepared)]
 
-    def _generate(self, frames: Sequence[Frame]) -> list[Answer]:
+    def _generate(self, frames: Sequence[Frame], stacked: Any) -> list[Answer]:
         import torch
 
-        options = self._options
+        options, times = self._options, self.times
+        began_s = time.perf_counter()
         keys = None
         if options.is_sampling:
             made = row_keys(frames, samples=options.samples, seed=options.seed)
             keys = torch.tensor(made, dtype=torch.int64, device=self._plan.device)
         recorder = TokenRecorder(options, self._tokens.banned, keys)
         with torch.inference_mode():
-            inputs = self._inputs([frame.pixels for frame in frames])
+            inputs = self._inputs([frame.pixels for frame in frames], stacked)
+            prepared_s = time.perf_counter()
             output = self._model.generate(**inputs, logits_processor=[recorder])
+            self._copying.wait_for_results()  # for the clock; reading would wait as well
+        generated_s = time.perf_counter()
         captions = self._read(output, recorder)
+        times.preparing_s += prepared_s - began_s
+        times.generating_s += generated_s - prepared_s
+        times.reading_s += time.perf_counter() - generated_s
         each = options.samples
         rows = [captions[start : start + each] for start in range(0, len(captions), each)]
         return [_answer(row) for row in rows]

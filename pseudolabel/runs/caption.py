@@ -12,11 +12,14 @@ from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.records import Skipped, Video
 from pseudolabel.runs.engine import Engine, Recipe
 from pseudolabel.runs.floor import Draw
-from pseudolabel.runs.options import RunOptions
+from pseudolabel.runs.options import RunOptions, Share
+from pseudolabel.runs.ray_engine import RayEngine
 from pseudolabel.runs.resume import DoneVideos, check_same_options
+from pseudolabel.runs.shared_writer import SharedWriter
 from pseudolabel.runs.tally import Tally
 from pseudolabel.runs.writer import RunWriter
 from pseudolabel.videos.options import ClipOptions, FrameOptions
+from pseudolabel.videos.order import largest_first
 from pseudolabel.videos.sources.listing import list_videos
 
 COUNTED_AHEAD = 20_000  # inputs listed before captioning starts, so that progress knows its end
@@ -50,7 +53,7 @@ def caption_videos(
             texts have no scores.
         consolidate: How the captions of a clip's frames become its caption; by default that of
             the center frame.
-        run: Workers, limits and commits.
+        run: Workers, limits and commits; whether on Ray, or which share of the videos.
         on_progress: Called with the tally so far, a few times a second at most.
 
     Returns:
@@ -70,10 +73,10 @@ def caption_videos(
         consolidate or ConsolidateOptions(),
     )
     run = run or RunOptions()
-    listed = list_videos(inputs)
+    listed = _of_share(list_videos(inputs), run.share)
     ahead = list(itertools.islice(listed, COUNTED_AHEAD))
     tally = Tally()
-    with RunWriter(out) as writer, Engine(recipe) as engine:
+    with _writer(out, run.share) as writer, _engine(recipe, out, run) as engine:
         is_new = not writer.folder.exists()
         if not is_new:
             check_same_options(out, writer.folder.manifest()["options"], engine.options())
@@ -88,10 +91,28 @@ def caption_videos(
         engine.load()  # what cannot be loaded leaves no run behind
         if is_new:
             writer.write_manifest(engine.manifest())
-        draw = Draw(writer.folder.floor()["place"].to_pylist())
+        places = writer.folder.floor()["place"].to_pylist()
         todo = itertools.chain([first], videos)
-        engine.caption(todo, writer.commit, tally, run, draw=draw, on_progress=on_progress)
+        if isinstance(engine, RayEngine):
+            engine.caption(
+                todo, writer, tally, is_new=is_new, places=places, on_progress=on_progress
+            )
+        else:
+            draw, sorted_ = Draw(places), largest_first(todo)
+            engine.caption(sorted_, writer.commit, tally, run, draw=draw, on_progress=on_progress)
     return tally
+
+
+def _writer(out: str, share: Share | None) -> RunWriter | SharedWriter:
+    return RunWriter(out) if share is None else SharedWriter(out, share)
+
+
+def _engine(recipe: Recipe, out: str, run: RunOptions) -> Engine | RayEngine:
+    return Engine(recipe) if run.ray is None else RayEngine(recipe, out, run)
+
+
+def _of_share(videos: Iterator[Video | Skipped], share: Share | None) -> Iterator[Video | Skipped]:
+    return videos if share is None else (video for video in videos if video.video_id in share)
 
 
 def _left(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,11 +16,12 @@ from pseudolabel.captioners.scorer import Scorer, load_scorer
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.records import Skipped, Video
 from pseudolabel.runs.assembly import Assembly, CaptionedVideo
+from pseudolabel.runs.beside import Beside
 from pseudolabel.runs.consolidator import Consolidator, check_scored, model_name
 from pseudolabel.runs.floor import Draw
 from pseudolabel.runs.manifest import described_options, new_manifest
 from pseudolabel.runs.options import RunOptions
-from pseudolabel.runs.pipeline import Timings, caption_events
+from pseudolabel.runs.pipeline import caption_events
 from pseudolabel.runs.scoring import FrameScorer
 from pseudolabel.runs.tally import Tally
 from pseudolabel.runs.writer import VideoRows
@@ -31,6 +33,7 @@ COMMIT_CLIPS = 5_000  # rows of so many clips are committed at once
 FRAMES_AHEAD = 64  # decoded frames that may wait, at least; the pool also bounds their bytes
 
 Commit = Callable[[Sequence[VideoRows]], object]  # what to do with rows of whole videos
+Finish = Callable[[list[CaptionedVideo]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,14 @@ class Engine:
         if self._scorer is not None:
             scorer = FrameScorer(self._scorer, captioner.frame_size)
         rows = _Rows(self._consolidator, commit, tally, run.commit_every_s, draw or Draw())
-        timings = Timings()
-        started_s = time.perf_counter()
+        started_s = time.perf_counter() - tally.wall_s
+
+        def finish(finished: list[CaptionedVideo]) -> None:
+            rows.add(finished)
+            tally.wall_s = time.perf_counter() - started_s
+            if on_progress is not None:
+                on_progress(tally)
+
         with DecodePool(
             videos,
             clips=self._recipe.clips,
@@ -143,15 +152,17 @@ class Engine:
             timeout_s=run.video_timeout_s,
         ) as pool:
             try:
-                for finished in caption_events(pool, captioner, Assembly(), timings, scorer):
-                    rows.add(finished)
-                    _add_timings(tally, timings, started_s)
-                    if on_progress is not None:
-                        on_progress(tally)
+                with self._finishing(finish) as hand_over:
+                    for finished in caption_events(pool, captioner, Assembly(), tally, scorer):
+                        handed_s = time.perf_counter()
+                        hand_over(finished)
+                        tally.finishing_s += time.perf_counter() - handed_s
+                    ended_s = time.perf_counter()
                 rows.finish()
             finally:
                 rows.commit()
-                _add_timings(tally, timings, started_s)
+                tally.wall_s = time.perf_counter() - started_s
+            tally.finishing_s += time.perf_counter() - ended_s
 
     def load(self) -> Captioner:
         """Load the captioner, if it is not loaded yet.
@@ -164,6 +175,15 @@ class Engine:
             self._captioner = load_captioner(self._recipe.captioner)
             self._open.callback(self._captioner.close)
         return self._captioner
+
+    @contextmanager
+    def _finishing(self, finish: Finish) -> Iterator[Finish]:
+        """Gives what hands videos to `finish`: beside the captioner, where no model is needed."""
+        if self._recipe.consolidate.text_encoder or self._recipe.consolidate.llm:
+            yield finish  # two models at once are slower than one after the other
+        else:
+            with Beside(finish) as beside:
+                yield beside.put
 
     def _load_scorer(self) -> Scorer | None:
         scorer, captioner = self._recipe.scorer, self._recipe.captioner
@@ -190,12 +210,15 @@ class _Rows:
         self._tally, self._draw = tally, draw
         self._every_s = every_s
         self._finished: list[VideoRows] = []
+        self._committing = threading.Lock()  # a second Ctrl-C may leave a commit to its thread
         self._committed_s = time.perf_counter()
 
     def add(self, videos: Sequence[CaptionedVideo]) -> None:
         """Consolidate videos, and commit what is finished when it is time."""
+        began_s = time.perf_counter()
         drawn = (replace(v, pairs=tuple(self._draw.smallest(v.pairs))) for v in videos)
         self._keep(self._consolidator.add(list(drawn)))
+        self._tally.consolidating_s += time.perf_counter() - began_s
         is_due = time.perf_counter() - self._committed_s >= self._every_s
         if self._finished and (is_due or self._clips() >= COMMIT_CLIPS):
             self.commit()
@@ -203,13 +226,18 @@ class _Rows:
 
     def finish(self) -> None:
         """Consolidate what still waits for that."""
+        began_s = time.perf_counter()
         self._keep(self._consolidator.finish())
+        self._tally.consolidating_s += time.perf_counter() - began_s
 
     def commit(self) -> None:
         """Commit what is finished."""
-        if self._finished:
-            batch, self._finished = self._finished, []
-            self._commit(batch)
+        with self._committing:
+            if self._finished:
+                began_s = time.perf_counter()
+                batch, self._finished = self._finished, []
+                self._commit(batch)
+                self._tally.committing_s += time.perf_counter() - began_s
 
     def _keep(self, videos: list[VideoRows]) -> None:
         self._finished += videos
@@ -218,9 +246,3 @@ class _Rows:
 
     def _clips(self) -> int:
         return sum(len(video.clips) for video in self._finished)
-
-
-def _add_timings(tally: Tally, timings: Timings, started_s: float) -> None:
-    tally.frames, tally.captioning_s = timings.frames, timings.captioning_s
-    tally.scoring_s, tally.decode_cpu_s = timings.scoring_s, timings.decode_cpu_s
-    tally.wall_s = time.perf_counter() - started_s

@@ -10,6 +10,8 @@ A part is committed by its `clips-*` file, which is written last: the others wit
 are an interrupted commit, which readers pass over and the next commit replaces. Every file is
 written under a temporary name, synced and renamed (on object stores: uploaded as one object).
 A video that stands in two parts (it changed, or was tried again) has the rows of the newer one.
+`compact` joins parts into a new, higher one and then deletes them, so a part may vanish from under
+a reader that has listed it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import json
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,9 +35,16 @@ if TYPE_CHECKING:
 
 MANIFEST = "run.json"
 LOCK = ".lock"  # held by the process that writes to a local run
+SHARE_LOCK = re.compile(r"\.lock-\d+-of-\d+\.tmp")  # held by one of several
 PART = re.compile(r"clips-(\d{6,})\.parquet")
 RowKind = Literal["clips", "skipped", "floor"]
 _SCHEMAS = {"skipped": skipped_schema, "floor": floor_schema}
+_LISTINGS = 3  # tries to find parts that are all still there
+_THREADED_ROWS = 10_000  # a part with fewer is read faster by one thread
+
+
+class PartGoneError(RunError):
+    """A part that was listed is not there any more: the run was compacted meanwhile."""
 
 
 class RunFolder:
@@ -63,16 +73,10 @@ class RunFolder:
 
     def is_being_written(self) -> bool:
         """Whether a process writes to this run; not known of a run that is not local."""
-        import fcntl
-
-        try:
-            with open(self.at(LOCK), "rb") as lock:  # noqa: PTH123 - the words of `fs`
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
+        if not self.is_local:
             return False
-        return False
+        locks = [name for name in self._names() if name == LOCK or SHARE_LOCK.fullmatch(name)]
+        return any(_is_taken(self.at(name)) for name in locks)
 
     def manifest(self) -> dict[str, Any]:
         """What `run.json` says.
@@ -99,30 +103,75 @@ class RunFolder:
 
     def parts(self) -> list[int]:
         """The numbers of the committed parts, ascending."""
-        return sorted(int(match[1]) for name in self._names() if (match := PART.fullmatch(name)))
+        return _numbers(self._names())
+
+    def sizes(self) -> dict[str, int]:
+        """The files of the run by name, with their sizes in bytes."""
+        self.fs.invalidate_cache(self.root)
+        found = self.fs.ls(self.root, detail=True)
+        return {posixpath.basename(f["name"]): f["size"] or 0 for f in found if f["type"] == "file"}
+
+    def parts_with(self, kind: RowKind) -> set[int]:
+        """The numbers of the committed parts that have rows of a kind."""
+        names = self._names()
+        return {part for part in _numbers(names) if part_name(kind, part) in names}
 
     def floor(self) -> pa.Table:
         """What all parts keep for the floor, with the columns of `floor.floor_schema()`."""
         import pyarrow as pa
 
         names = self._names()
-        kept = sorted(f"floor-{match[1]}.parquet" for match in map(PART.fullmatch, names) if match)
+        kept = [part_name("floor", part) for part in _numbers(names)]
         tables = [self._read(name, None) for name in kept if name in names]
         return pa.concat_tables([floor_schema().empty_table(), *tables])
 
     def rows(
-        self, kind: RowKind = "clips", columns: Sequence[str] | None = None
+        self,
+        kind: RowKind = "clips",
+        columns: Sequence[str] | None = None,
+        *,
+        newest_first: bool = False,
     ) -> Iterator[pa.Table]:
-        """All current rows, a table a part, oldest part first; a run in work may go on meanwhile.
+        """All current rows, a table a part; a run in work may go on meanwhile.
 
         Args:
             kind: Captioned clips, what was skipped, or what is kept for the floor.
             columns: Which, with "video_id" among them; None: all.
+            newest_first: Begin with the newest part, which needs no look at the others; else with
+                the oldest.
+
+        Raises:
+            RunError: If a part cannot be read, or the run is compacted meanwhile.
         """
-        parts = self.parts()
-        stale = self.stale(parts)
+        if newest_first:
+            yield from self._newest_first(kind, columns)
+            return
+        names, stale = self._listed()
+        for part in _numbers(names):
+            yield self._part(names, part, kind, stale[part], columns)
+
+    def _listed(self) -> tuple[set[str], dict[int, list[str]]]:
+        """The files there are, and the stale videos; again, where parts vanish meanwhile."""
+        for _ in range(_LISTINGS - 1):
+            with suppress(PartGoneError):
+                names = self._names()
+                return names, self._stale(names, _numbers(names))
+        names = self._names()
+        return names, self._stale(names, _numbers(names))
+
+    def _newest_first(self, kind: RowKind, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        names = self._names()
+        parts = _numbers(names)[::-1]
+        stale: dict[int, list[str]] | None = None  # not known, and not needed before a repeat
+        seen: set[int] = set()
         for part in parts:
-            yield self.rows_of(part, kind, without=stale[part], columns=columns)
+            if stale is None:
+                hashes = set(map(hash, self._ids(names, part)))
+                if not seen.isdisjoint(hashes):  # a repeat, or a chance: now it is looked up
+                    stale = self._stale(names, parts[::-1])
+                seen |= hashes
+            without = stale[part] if stale is not None else ()
+            yield self._part(names, part, kind, without, columns)
 
     def stale(self, parts: Sequence[int] | None = None) -> dict[int, list[str]]:
         """Of each part the videos whose rows stand in a newer one.
@@ -130,7 +179,11 @@ class RunFolder:
         Args:
             parts: Those that are looked at; None: all.
         """
-        read = {part: partial(self.video_ids, part) for part in parts or self.parts()}
+        names = self._names()
+        return self._stale(names, _numbers(names) if parts is None else parts)
+
+    def _stale(self, names: set[str], parts: Sequence[int]) -> dict[int, list[str]]:
+        read = {part: partial(self._ids, names, part) for part in parts}
         stale: dict[int, list[str]] = defaultdict(list)
         for video_id, holding in repeated_ids(read).items():
             for part in holding[:-1]:  # the newest one holds
@@ -144,10 +197,13 @@ class RunFolder:
             part: Its number.
             kind: "clips" or "skipped"; None: both.
         """
+        return self._ids(None, part, kind)
+
+    def _ids(self, names: set[str] | None, part: int, kind: RowKind | None = None) -> list[str]:
         ids: dict[str, None] = {}
         for name in ("clips", "skipped"):
-            if kind in (None, name):
-                found = self.rows_of(part, name, columns=["video_id"])
+            if kind in (None, name) and self._holds(names, name, part):
+                found = self._read(part_name(name, part), ["video_id"])
                 ids |= dict.fromkeys(found["video_id"].unique().to_pylist())
         return list(ids)
 
@@ -167,12 +223,21 @@ class RunFolder:
             without: Videos that do not count.
             columns: As for `rows`.
         """
+        return self._part(None, part, kind, without, columns)
+
+    def _part(
+        self,
+        names: set[str] | None,
+        part: int,
+        kind: RowKind,
+        without: Sequence[str],
+        columns: Sequence[str] | None,
+    ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        name = f"{kind}-{part:06d}.parquet"
-        if kind == "clips" or self.fs.exists(self.at(name)):
-            table = self._read(name, columns)
+        if self._holds(names, kind, part):
+            table = self._read(part_name(kind, part), columns)
         else:  # there was nothing to write
             table = _SCHEMAS[kind]().empty_table()
             table = table if columns is None else table.select(list(columns))
@@ -180,6 +245,13 @@ class RunFolder:
             return table
         left_out = pa.array(without, pa.string())
         return table.filter(pc.invert(pc.is_in(table["video_id"], value_set=left_out)))
+
+    def _holds(self, names: set[str] | None, kind: str, part: int) -> bool:
+        """Whether a part has such a file, by a listing where there is one."""
+        name = part_name(kind, part)
+        return kind == "clips" or (
+            name in names if names is not None else bool(self.fs.exists(self.at(name)))
+        )
 
     def _names(self) -> set[str]:
         if not self.fs.exists(self.root):
@@ -192,8 +264,15 @@ class RunFolder:
         import pyarrow.parquet as pq
 
         try:
+            if self.is_local:
+                return _rows(pq.ParquetFile(self.at(name), pre_buffer=False), columns)
             with self.fs.open(self.at(name), "rb") as file:
-                return pq.ParquetFile(file).read(columns=columns)
+                return _rows(pq.ParquetFile(file), columns)
+        except FileNotFoundError:
+            raise PartGoneError(
+                f"{self.path}/{name}: is gone: the run was compacted while it was read",
+                hint="run the same command again",
+            ) from None
         except (OSError, pa.ArrowException) as error:
             raise RunError(
                 f"{self.path}/{name}: cannot be read: {error}",
@@ -203,6 +282,34 @@ class RunFolder:
     def at(self, name: str) -> str:
         """Where a file of the run lies, in the words of `fs`."""
         return posixpath.join(self.root, name)
+
+
+def part_name(kind: str, part: int) -> str:
+    """The name of a file of a part."""
+    return f"{kind}-{part:06d}.parquet"
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """The numbers of the parts that these files commit, ascending."""
+    return sorted(int(match[1]) for match in map(PART.fullmatch, names) if match)
+
+
+def _rows(file: Any, columns: Sequence[str] | None) -> pa.Table:
+    return file.read(columns=columns, use_threads=file.metadata.num_rows > _THREADED_ROWS)
+
+
+def _is_taken(lock: str) -> bool:
+    """Whether another process holds a lock alone."""
+    import fcntl
+
+    try:
+        with open(lock, "rb") as file:  # noqa: PTH123 - the words of `fs`
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pseudolabel.errors import RunError
 from pseudolabel.records import Skipped, Video
@@ -15,11 +18,13 @@ if TYPE_CHECKING:
 
 
 class DoneVideos:
-    """The videos whose rows are in committed parts.
+    """The videos whose rows are in committed parts; 32 bytes each.
 
     A video is done if its content, as it was listed, is what it was then. Where size and
     modification time (or the ETag) say otherwise, a hash of the file's ends decides: a file that
     was copied or touched is still the same video.
+
+    Ids are kept as 128 bits of hash, so that no two of a billion videos are taken for one.
 
     Args:
         folder: The run.
@@ -27,28 +32,59 @@ class DoneVideos:
     """
 
     def __init__(self, folder: RunFolder, *, retry_skipped: bool = False) -> None:
-        self._listed: dict[str, str] = {}
-        self._content_hash: dict[str, str] = {}
-        for part in folder.parts():
-            if not retry_skipped:
-                skipped = folder.rows_of(part, "skipped", columns=["video_id", "listed"])
-                self._listed.update(_pairs(skipped, "listed"))
-            clips = folder.rows_of(part, "clips", columns=["video_id", "listed", "content_hash"])
-            self._listed.update(_pairs(clips, "listed"))
-            self._content_hash.update(_pairs(clips, "content_hash"))
+        none = np.zeros((0, 4), np.int64)  # two hashes of the id, of `listed`, of the content
+        self._rows = _newest([none, *_listed_videos(folder, retry_skipped=retry_skipped)])
+        self._keys = np.ascontiguousarray(self._rows[:, 0])
 
     def __contains__(self, video: Video | Skipped) -> bool:
-        listed = self._listed.get(video.video_id)
-        if listed is None:
-            return False
-        if listed == video.listed:
-            return True
-        known = self._content_hash.get(video.video_id)
-        return bool(known) and known == _content_hash(video.source)
+        key, other = _two_hashes(video.video_id)
+        at = int(np.searchsorted(self._keys, key))
+        while at < len(self._keys) and self._keys[at] == key:
+            _, found, listed, content = self._rows[at].tolist()
+            if found == other:
+                return bool(listed == hash(video.listed)) or _is_same(content, video.source)
+            at += 1
+        return False
 
 
-def _pairs(rows: pa.Table, column: str) -> zip[tuple[str, str]]:
-    return zip(rows["video_id"].to_pylist(), rows[column].to_pylist(), strict=True)
+def _listed_videos(folder: RunFolder, *, retry_skipped: bool) -> Iterator[NDArray[np.int64]]:
+    """What `DoneVideos` keeps, oldest part first; of a part what was skipped, then its clips."""
+    with_skipped = set() if retry_skipped else folder.parts_with("skipped")
+    for part in folder.parts():
+        if part in with_skipped:
+            yield _hashes(folder.rows_of(part, "skipped", columns=["video_id", "listed"]))
+        columns = ["video_id", "listed", "content_hash"]
+        yield _hashes(folder.rows_of(part, "clips", columns=columns))
+
+
+def _hashes(rows: pa.Table) -> NDArray[np.int64]:
+    """`(videos, 4)`: a row for each video, all of whose rows say the same."""
+    columns = [rows[name].to_pylist() for name in rows.column_names]
+    videos = {row[0]: row[1:] for row in zip(*columns, strict=True)}
+    hashes = [
+        (*_two_hashes(video_id), hash(listed), hash(*content or [""]))
+        for video_id, (listed, *content) in videos.items()
+    ]
+    return np.array(hashes, np.int64).reshape(-1, 4)
+
+
+def _two_hashes(video_id: str) -> tuple[int, int]:
+    return hash(video_id), hash(f"{video_id}\0")
+
+
+def _newest(tables: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Of each video the last row, in the order of the ids' hashes."""
+    rows = np.concatenate(tables)[::-1]
+    order = np.lexsort((rows[:, 1], rows[:, 0]))  # stable: of equal ones the newest comes first
+    ordered = rows[order]
+    is_first = np.ones(len(rows), bool)
+    is_first[1:] = (ordered[1:, :2] != ordered[:-1, :2]).any(axis=1)
+    return ordered[is_first]
+
+
+def _is_same(content: int, source: str) -> bool:
+    """Whether a file has the content with this hash; what was skipped has none."""
+    return content != hash("") and content == hash(_content_hash(source))
 
 
 def _content_hash(source: str) -> str:

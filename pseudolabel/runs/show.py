@@ -13,6 +13,8 @@ from pseudolabel.runs.folder import RunFolder
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_AT_ONCE = 500
+
 
 def find_rows(
     run: str,
@@ -22,7 +24,9 @@ def find_rows(
     text: str | None = None,
     flag: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The current rows of a run that match, part by part; nothing else is held in memory.
+    """The current rows of a run that match, part by part.
+
+    The newest part comes first, so that no other is waited for; with a flag the oldest.
 
     Args:
         run: The run folder.
@@ -43,15 +47,24 @@ def find_rows(
     folder = RunFolder(run)
     folder.manifest()  # says so if this is no run
     searched = "caption" if kind == "clips" else "detail"
-    tables = folder.rows(kind) if flag is None else _flagged(folder, flag)
+    tables = folder.rows(kind, newest_first=True) if flag is None else _flagged(folder, flag)
     for table in tables:
         found = table
         if video is not None:
             found = found.filter(_matches(found["video_id"], video))
         if text is not None:
             found = found.filter(_contains(found[searched], text))
-        order = [("video_id", "ascending"), ("clip_index", "ascending")]
-        yield from found.sort_by(order).to_pylist()
+        yield from _in_order(found)
+
+
+def _in_order(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows by video and clip, a few at a time: of a large part mostly the first ones are wanted."""
+    import pyarrow.compute as pc
+
+    keys = [("video_id", "ascending"), ("clip_index", "ascending")]
+    order = pc.sort_indices(rows, sort_keys=keys)
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        yield from rows.take(order.slice(start, ROWS_AT_ONCE)).to_pylist()
 
 
 def _flagged(folder: RunFolder, flag: str) -> Iterator[pa.Table]:

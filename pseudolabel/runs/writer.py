@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import posixpath
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,7 +18,8 @@ from pseudolabel.errors import RunError
 from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import ClipCaption, Skipped
 from pseudolabel.runs.floor import Pair, floor_table
-from pseudolabel.runs.folder import LOCK, MANIFEST, RunFolder
+from pseudolabel.runs.folder import LOCK, MANIFEST, RunFolder, part_name
+from pseudolabel.runs.waiting import OnWait, patiently
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,12 +37,17 @@ class VideoRows:
 class PartWriter:
     """Writes parts of a run folder by their numbers; who writes which is settled elsewhere.
 
+    A folder that is gone for a moment is waited for, up to five minutes for each file; a full disk
+    a few seconds.
+
     Args:
         path: A local path, or any fsspec URL, with a folder behind it.
+        on_wait: Called before each wait with what is wrong and for how many seconds.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, on_wait: OnWait | None = None) -> None:
         self.folder = RunFolder(path)
+        self._on_wait = on_wait
 
     def write(
         self,
@@ -68,24 +77,36 @@ class PartWriter:
             skipped = pa.Table.from_pylist(rows, schema=skipped_schema())
         if floor is None:
             floor = floor_table([pair for video in videos for pair in video.pairs])
-        for name, table in (("skipped", skipped), ("floor", floor)):
+        self.write_rows(part, clips, skipped, floor)
+
+    def write_rows(self, part: int, clips: pa.Table, skipped: pa.Table, floor: pa.Table) -> None:
+        """Write rows of `clip_schema()`, `skipped_schema()` and `floor_schema()`, as `write`."""
+        for kind, table in (("skipped", skipped), ("floor", floor)):
             if table.num_rows:
-                self._write(f"{name}-{part:06d}.parquet", _parquet(table))
+                self._write(part_name(kind, part), _parquet(table))
             else:
-                self._remove(f"{name}-{part:06d}.parquet")  # of an interrupted commit
-        self._write(f"clips-{part:06d}.parquet", _parquet(clips))
+                self.remove(part_name(kind, part))  # of an interrupted commit
+        self._write(part_name("clips", part), _parquet(clips))
+
+    def remove(self, name: str) -> None:
+        """Delete a file of the run, if it is there."""
+        with _explained(self.folder.path):
+            patiently(partial(self._remove, self.folder.at(name)), on_wait=self._on_wait)
+
+    def _remove(self, path: str) -> None:
+        if self.folder.fs.exists(path):
+            self.folder.fs.rm_file(path)
+        elif self.folder.is_local and not self.folder.fs.exists(self.folder.root):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # it may come back
 
     def _write(self, name: str, data: bytes) -> None:
+        path = self.folder.at(name)
+        if self.folder.is_local:
+            write = partial(write_whole, Path(path), data)
+        else:  # an object store shows an object when all of it has arrived
+            write = partial(self.folder.fs.pipe_file, path, data)
         with _explained(self.folder.path):
-            if self.folder.is_local:
-                write_whole(Path(self.folder.at(name)), data)
-            else:  # an object store shows an object when all of it has arrived
-                self.folder.fs.pipe_file(self.folder.at(name), data)
-
-    def _remove(self, name: str) -> None:
-        with _explained(self.folder.path):
-            if self.folder.fs.exists(self.folder.at(name)):
-                self.folder.fs.rm_file(self.folder.at(name))
+            patiently(write, on_wait=self._on_wait)
 
 
 class RunWriter(PartWriter):
@@ -93,13 +114,14 @@ class RunWriter(PartWriter):
 
     Args:
         path: A local path, or any fsspec URL; made if it is not there.
+        on_wait: As for `PartWriter`.
 
     Raises:
         RunError: If the folder cannot be made or written, or another process writes to it.
     """
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, *, on_wait: OnWait | None = None) -> None:
+        super().__init__(path, on_wait=on_wait)
         self._lock: IO[bytes] | None = None
         with _explained(path):
             self._refuse_other_contents()
@@ -135,6 +157,17 @@ class RunWriter(PartWriter):
         """Write the rows of whole videos as the next part, as `write` does; gives its number."""
         part = self._next
         self.write(part, videos, skipped=skipped, floor=floor)
+        self._next += 1
+        return part
+
+    def leave_out(self, numbers: int) -> None:
+        """Leave the next numbers to another writer, where no lock tells whether there is one."""
+        self._next += numbers
+
+    def commit_rows(self, clips: pa.Table, skipped: pa.Table, floor: pa.Table) -> int:
+        """Write rows as the next part, as `write_rows` does; gives its number."""
+        part = self._next
+        self.write_rows(part, clips, skipped, floor)
         self._next += 1
         return part
 

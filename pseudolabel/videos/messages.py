@@ -35,7 +35,10 @@ class FreeSlot:
 
 @dataclass(frozen=True, slots=True)
 class FrameInSlot:
-    """To the parent: a decoded frame; its pixels are in a slot, or inline where none is enough."""
+    """To the parent: a decoded frame; its pixels are in a slot, or inline where that is too small.
+
+    An inline frame holds a slot all the same, so that as many frames wait as there are slots.
+    """
 
     clip_index: int
     position: int
@@ -43,7 +46,7 @@ class FrameInSlot:
     is_keyframe: bool
     look: FrameLook | None
     shape: tuple[int, int, int]
-    slot: int | None
+    slot: int
     inline: bytes | None = None
 
 

@@ -30,7 +30,7 @@ from pseudolabel.videos.decode import Progress, VideoOpened
 from pseudolabel.videos.messages import FrameInSlot, FreeSlot, Ready, Setup, VideoFinished
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
-SLOT_MEMORY_BYTES = 512 * 2**20  # of address space; pages are used only as frames fill them
+AHEAD_BYTES = 512 * 2**20  # of decoded frames that wait; memory is used only as they fill it
 EVENTS_AHEAD = 4096  # events that carry no pixels wait here, so a flood of bad files is bounded
 VIDEOS_AHEAD = 2  # one being decoded, one to go on with at once
 TRIES = 2  # a video that kills its worker is given one more
@@ -72,14 +72,18 @@ class DecodePool:
     records, then `VideoFinished`. A video whose worker died is tried once more, so a `Frame` may
     come twice. A `Skipped` among `videos` is passed on as it is.
 
+    Frames that wait take `ahead_bytes` at most, or one frame a worker where that is more. A frame
+    that is larger than expected (cover, and a side over twice the other) counts as one as well.
+
     Args:
-        videos: What to decode, taken lazily.
+        videos: What to decode, in this order, taken lazily; see `largest_first`.
         clips: How to cut.
         frames: Which frames to take.
         size: The size to scale to.
         workers: Number of processes.
-        frames_ahead: How many decoded frames may wait, over all workers.
+        frames_ahead: How many decoded frames may wait, over all workers, within `ahead_bytes`.
         timeout_s: A worker that has room and yields nothing for this long is replaced.
+        ahead_bytes: How many bytes of decoded frames may wait, over all workers.
 
     Raises:
         RunError: While iterating, if a worker cannot start at all.
@@ -95,15 +99,17 @@ class DecodePool:
         workers: int,
         frames_ahead: int,
         timeout_s: float,
+        ahead_bytes: int = AHEAD_BYTES,
     ) -> None:
         self._videos = videos
         self._options = (clips, frames, size)
         self._timeout_s = timeout_s
         self._slot_bytes = size.width * size.height * 3 * (2 if size.fit == "cover" else 1)
-        affordable = SLOT_MEMORY_BYTES // (self._slot_bytes * workers)
-        self._slots = max(2, min(math.ceil(frames_ahead / workers), affordable))
+        affordable = ahead_bytes // (self._slot_bytes * workers)
+        self._slots = max(1, min(max(2, math.ceil(frames_ahead / workers)), affordable))
         self._memory_fd = _shared_memory(self._slot_bytes * self._slots * workers)
         self._memory = mmap.mmap(self._memory_fd, 0)
+        self._reading = threading.Lock()  # held while pixels are copied out, and to close
         self._events: queue.Queue[tuple[Worker | None, Video, Event | FrameInSlot]] = queue.Queue(
             EVENTS_AHEAD
         )
@@ -128,7 +134,7 @@ class DecodePool:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[Video, Event]]:
-        while True:
+        while not self._stopping.is_set():
             try:
                 worker, video, event = self._events.get(timeout=0.1)
             except queue.Empty:
@@ -137,37 +143,46 @@ class DecodePool:
                         raise self._error from None
                     return
                 continue
-            if isinstance(event, FrameInSlot):
-                yield video, self._copy_out(worker, video, event)
-            else:
+            if not isinstance(event, FrameInSlot):
                 yield video, event
+                continue
+            with self._reading:
+                if self._stopping.is_set():
+                    return
+                frame = self._copy_out(worker, video, event)
+            yield video, frame
 
     def close(self) -> None:
-        """Kill the workers and give the memory back; safe to call twice."""
+        """Kill the workers and give the memory back; safe to call twice.
+
+        Another thread that iterates over the pool comes to its end, soon and without an error.
+        """
         self._stopping.set()
         self._thread.join()
         for worker in self._workers:
             worker.stop()
-        self._workers.clear()
-        if not self._memory.closed:
-            self._memory.close()
-            os.close(self._memory_fd)
+        with self._reading:
+            self._workers.clear()
+            if not self._memory.closed:
+                self._memory.close()
+                os.close(self._memory_fd)
 
     # -- in the consumer's thread ---------------------------------------------------------------
 
     def _copy_out(self, worker: Worker | None, video: Video, frame: FrameInSlot) -> Frame:
-        if frame.slot is None or worker is None:
-            pixels = np.frombuffer(frame.inline or b"", dtype=np.uint8).reshape(frame.shape)
+        assert worker is not None, "frames come from workers"
+        if frame.inline is not None:
+            pixels = np.frombuffer(frame.inline, dtype=np.uint8).reshape(frame.shape)
         else:
             first = (worker.index * self._slots + frame.slot) * self._slot_bytes
             flat = np.frombuffer(self._memory, np.uint8, math.prod(frame.shape), first)
             pixels = flat.reshape(frame.shape).copy()
             del flat  # an array on the memory would keep it from closing
-            with self._lock:
-                self._held[worker.index].discard(frame.slot)
-                owner = self._workers[worker.index]  # the worker itself, or its replacement
-                owner.heard_s = time.monotonic()  # it may have waited for just this slot
-                owner.send(FreeSlot(frame.slot))
+        with self._lock:
+            self._held[worker.index].discard(frame.slot)
+            owner = self._workers[worker.index]  # the worker itself, or its replacement
+            owner.heard_s = time.monotonic()  # it may have waited for just this slot
+            owner.send(FreeSlot(frame.slot))
         return Frame(
             video_id=video.video_id,
             clip_index=frame.clip_index,
@@ -182,8 +197,9 @@ class DecodePool:
 
     def _look_after(self) -> None:
         try:
-            for worker in self._workers:
-                self._give_work(worker)
+            for _ in range(VIDEOS_AHEAD):  # one each first: there may be fewer videos than workers
+                for worker in self._workers:
+                    self._give_one(worker)
             while not self._stopping.is_set() and any(w.videos for w in self._workers):
                 by_connection = {w.connection: w for w in self._workers}
                 for connection in wait(list(by_connection), timeout=0.2):
@@ -208,7 +224,7 @@ class DecodePool:
 
     def _pass_on(self, worker: Worker, message: Event | FrameInSlot) -> None:
         video = worker.videos[0]
-        if isinstance(message, FrameInSlot) and message.slot is not None:
+        if isinstance(message, FrameInSlot):
             with self._lock:
                 self._held[worker.index].add(message.slot)
         if isinstance(message, VideoFinished):
@@ -226,13 +242,16 @@ class DecodePool:
             return
 
     def _give_work(self, worker: Worker) -> None:
-        while len(worker.videos) < VIDEOS_AHEAD:
-            video = self._next_video()
-            if video is None:
-                return
+        while len(worker.videos) < VIDEOS_AHEAD and self._give_one(worker):
+            pass
+
+    def _give_one(self, worker: Worker) -> bool:
+        video = self._next_video()
+        if video is not None:
             worker.videos.append(video)
             worker.heard_s = time.monotonic()
             worker.send(video)
+        return video is not None
 
     def _next_video(self) -> Video | None:
         if self._again:

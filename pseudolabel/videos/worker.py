@@ -53,13 +53,13 @@ class Inbox:
         return self._videos.get()
 
     def put(self, frame: Frame) -> FrameInSlot:
-        """Copy a frame's pixels into a free slot; waits for one."""
+        """Take a free slot, waited for, and copy a frame's pixels into it if they fit."""
         pixels = np.ascontiguousarray(frame.pixels)
-        slot = inline = None
+        slot = self._free.get()
+        inline = None
         if pixels.nbytes > self._setup.slot_bytes:
             inline = pixels.tobytes()  # an extreme aspect ratio: rare, so the socket will do
         else:
-            slot = self._free.get()
             first = self._setup.first_byte + slot * self._setup.slot_bytes
             self._memory[first : first + pixels.nbytes] = pixels.data.cast("B")
         height, width, channels = pixels.shape

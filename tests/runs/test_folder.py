@@ -23,7 +23,7 @@ from pseudolabel.records import (
     VideoInfo,
 )
 from pseudolabel.runs.folder import RunFolder
-from pseudolabel.runs.writer import RunWriter, VideoRows
+from pseudolabel.runs.writer import PartWriter, RunWriter, VideoRows
 
 INFO = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0, "hash")
 
@@ -111,23 +111,6 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         pass  # given back
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    with RunWriter(str(tmp_path)) as writer:
-        writer.write_manifest({})
-        writer.commit([rows("a")])
-        # Whatever is written here, the kernel says that there is no space left.
-        (tmp_path / "clips-000001.parquet.tmp").symlink_to("/dev/full")
-        with pytest.raises(RunError, match="no space left") as caught:
-            writer.commit([rows("b")])
-        assert "make room" in str(caught.value.hint)
-    assert sorted(path.name for path in tmp_path.glob("*[!k]")) == [
-        "clips-000000.parquet",
-        "run.json",
-    ]
-    with RunWriter(str(tmp_path)) as writer:
-        assert writer.commit([rows("b")]) == 1
-
-
 def test_what_is_no_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no run\.json"):
         RunFolder(str(tmp_path)).manifest()
@@ -151,3 +134,38 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
 def test_a_url_without_a_driver_is_one_line() -> None:
     with pytest.raises(RunError, match="nosuch"):
         RunFolder("nosuch://bucket/run")
+
+
+def test_newest_first(tmp_path: Path) -> None:
+    with RunWriter(str(tmp_path)) as writer:
+        writer.write_manifest({})
+        writer.commit([rows("a", "old"), rows("b", "oldest")])
+        writer.commit([rows("a", "newer"), rows("c", "middle")])
+        writer.commit([rows("d", "newest", skipped=True)])
+        writer.commit([rows("a", "new")])
+    found = [
+        table["caption"].to_pylist() for table in RunFolder(str(tmp_path)).rows(newest_first=True)
+    ]
+    assert found == [["new"], ["newest"], ["middle"], ["oldest"]]
+    skipped = [len(table) for table in RunFolder(str(tmp_path)).rows("skipped", newest_first=True)]
+    assert skipped == [0, 1, 0, 0]
+
+
+def test_the_newest_part_needs_no_other(tmp_path: Path) -> None:
+    with RunWriter(str(tmp_path)) as writer:
+        writer.write_manifest({})
+        writer.commit([rows("a")])
+        writer.commit([rows("b")])
+    (tmp_path / "clips-000000.parquet").write_bytes(b"damaged")
+    found = RunFolder(str(tmp_path)).rows(newest_first=True)
+    assert next(found)["video_id"].to_pylist() == ["b"]
+    with pytest.raises(RunError, match=r"clips-000000\.parquet"):
+        next(found)
+
+
+def test_parts_beyond_a_million_are_in_order(tmp_path: Path) -> None:
+    writer = PartWriter(str(tmp_path))
+    for part in (1_000_000, 999_999):
+        writer.write(part, [rows(str(part))])
+    assert writer.folder.parts() == [999_999, 1_000_000]
+    assert list(texts(writer.folder)) == ["999999", "1000000"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 
 from pseudolabel.records import Frame, FrameSize, Skipped, SkipReason, Video
 from pseudolabel.videos.decode import VideoOpened
-from pseudolabel.videos.messages import VideoFinished
+from pseudolabel.videos.messages import FrameInSlot, VideoFinished
 from pseudolabel.videos.options import ClipOptions, FrameOptions
-from pseudolabel.videos.pool import DecodePool, Event
+from pseudolabel.videos.pool import AHEAD_BYTES, DecodePool, Event
 from video_factory import make_video, read_number
 
 CLIPS = ClipOptions(length_s=0.4, min_clip_s=0.0)
@@ -40,16 +41,19 @@ def pool() -> Iterator[Callable[..., DecodePool]]:
         workers: int = 1,
         frames_ahead: int = 4,
         timeout_s: float = 60,
+        size: FrameSize = SIZE,
+        ahead_bytes: int = AHEAD_BYTES,
     ) -> DecodePool:
         started.append(
             DecodePool(
                 iter(videos),
                 clips=CLIPS,
                 frames=FrameOptions(snap="exact"),
-                size=SIZE,
+                size=size,
                 workers=workers,
                 frames_ahead=frames_ahead,
                 timeout_s=timeout_s,
+                ahead_bytes=ahead_bytes,
             )
         )
         return started[-1]
@@ -90,6 +94,72 @@ def test_events_of_a_video_come_in_order(
 ) -> None:
     kinds = [type(event) for video, event in pool(videos, workers=2) if video == videos[2]]
     assert kinds == [VideoOpened, *[Frame] * 5, VideoFinished]
+
+
+@pytest.mark.parametrize(("frames_held", "slots"), [(0, 1), (2, 1), (7, 3), (1000, 8)])
+def test_frames_that_wait_are_bounded_in_bytes(
+    pool: Callable[..., DecodePool], videos: list[Video], frames_held: int, slots: int
+) -> None:
+    frame_bytes = SIZE.width * SIZE.height * 3
+    running = pool(
+        videos, workers=2, frames_ahead=16, ahead_bytes=frames_held * frame_bytes + frame_bytes // 2
+    )
+    assert len(running._memory) == 2 * slots * frame_bytes, "memory for so many frames a worker"
+    assert numbers(running) == expected(videos)
+
+
+def test_frames_too_wide_for_a_slot_are_bounded_all_the_same(
+    pool: Callable[..., DecodePool], tmp_path: Path
+) -> None:
+    make_video(tmp_path / "wide.mp4", seconds=2, size=(400, 64))
+    video = Video("wide", str(tmp_path / "wide.mp4"))
+    running = pool([video], frames_ahead=2, size=FrameSize(64, 64, "cover"))
+    sent: list[FrameInSlot] = []
+    while len(sent) < 2:
+        worker, _, event = running._events.get(timeout=30)
+        if isinstance(event, FrameInSlot):
+            sent.append(event)
+    assert all(frame.inline is not None for frame in sent)
+    assert {frame.slot for frame in sent} == {0, 1}, "no slot is left for a third frame"
+    for frame in sent:
+        running._copy_out(worker, video, frame)
+    assert [type(event) for _, event in running] == [*[Frame] * 3, VideoFinished]
+
+
+def test_every_worker_gets_a_video_before_any_gets_a_second(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    running = pool(videos[:2], workers=2, frames_ahead=100)
+    kill(running, signal.SIGSTOP)
+    events: list[tuple[Video, Event]] = []
+    for video, event in running:
+        events.append((video, event))
+        if video == videos[1] and isinstance(event, VideoFinished):
+            kill(running, signal.SIGCONT)
+    assert numbers(events) == expected(videos[:2])
+    assert all(e.failure is None for _, e in events if isinstance(e, VideoFinished))
+
+
+def test_closing_ends_another_thread_that_reads(
+    pool: Callable[..., DecodePool], videos: list[Video]
+) -> None:
+    running = pool(videos * 10, workers=2, frames_ahead=100)
+    begun, failures = threading.Event(), []
+
+    def read() -> None:
+        try:
+            for _ in running:
+                begun.set()
+        except BaseException as error:
+            failures.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    begun.wait()
+    running.close()
+    reader.join(timeout=30)
+    assert not reader.is_alive()
+    assert not failures
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

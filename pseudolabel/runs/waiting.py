@@ -1,0 +1,54 @@
+"""Trying again what storage refuses for a moment: a share that is gone, a disk that is full."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from time import sleep
+
+OnWait = Callable[[str, float], None]  # what is wrong, and the seconds until it is tried again
+
+# Long enough for a file server to be started again, and for somebody to make room.
+_GONE_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 52.0)  # five minutes in all
+_FULL_S = _GONE_S[:3]
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_GONE = (
+    *(errno.EIO, errno.ESTALE, errno.ENOENT, errno.EROFS, errno.ENOTCONN, errno.ENODEV),
+    *(errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+)
+
+
+def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> None:
+    """Write, and again after longer and longer waits where what fails may pass by itself.
+
+    That is a folder that is gone or read-only, an error of the device or of the network: five
+    minutes. A full disk: eight seconds. Anything else, such as a missing permission: never.
+
+    Args:
+        write: What is tried; it leaves nothing half-written when it fails.
+        on_wait: Called before each wait.
+
+    Raises:
+        OSError: The last one, when the time is over.
+    """
+    waited = 0
+    while True:
+        try:
+            write()
+        except OSError as error:
+            waits_s = _waits_s(error)
+            if waited >= len(waits_s):
+                raise
+            if on_wait is not None:
+                on_wait(error.strerror or str(error), waits_s[waited])
+            sleep(waits_s[waited])
+            waited += 1
+        else:
+            return
+
+
+def _waits_s(error: OSError) -> tuple[float, ...]:
+    if error.errno in _FULL:
+        return _FULL_S
+    is_network = isinstance(error, (TimeoutError, ConnectionError))
+    return _GONE_S if is_network or error.errno in _GONE else ()
