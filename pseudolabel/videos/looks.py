@@ -132,10 +132,12 @@ def _text_share(luma: NDArray[np.uint8]) -> float:
     if bright.shape[1] < 2 * _WINDOW - 1:
         return 0.0
     bright, dark = _windows(bright), _windows(dark)
+    is_line = np.minimum(bright, dark) >= _FULL
+    if not is_line.any():
+        return 0.0
     strokes = bright + dark
     least = _least_ahead(np.pad(strokes, ((_REACH, _REACH), (0, 0))))  # outside it is quiet
     above, below = least[: len(strokes)], least[_REACH + 1 :]
-    is_line = np.minimum(bright, dark) >= _FULL
     is_line &= np.maximum(above, below) * _QUIET <= strokes
     return np.count_nonzero(_in_runs(is_line)) / cells
 
