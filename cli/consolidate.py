@@ -68,13 +68,13 @@ def _object(tally: ConsolidateTally, out: str) -> dict[str, object]:
         "changed": tally.changed,
         "merges_refused": tally.flags["merge_rejected"],
         "merges": tally.rewritten + tally.flags["merge_rejected"],
-        "parts_done_before": tally.already_done,
+        "videos_done_before": tally.already_done,
         "wall_s": round(tally.wall_s, 3),
     }
 
 
 def _lines(tally: ConsolidateTally, out: str) -> list[str]:
-    before = f" ({tally.already_done} parts were done before)" if tally.already_done else ""
+    before = f" ({tally.already_done} videos were done before)" if tally.already_done else ""
     return [
         f"{out}: {tally.clips} clips{before}, {tally.changed} with another caption than before",
         *merge_lines(tally.rewritten, tally.flags["merge_rejected"]),

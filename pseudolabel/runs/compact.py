@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pseudolabel.errors import RunError
 from pseudolabel.runs.floor import KEPT
 from pseudolabel.runs.folder import RowKind, RunFolder, part_name
 from pseudolabel.runs.writer import RunWriter
@@ -59,15 +58,10 @@ def compact(run: str, *, on_progress: Callable[[CompactTally], None] | None = No
         on_progress: Called after each joined part.
 
     Raises:
-        RunError: If this is no run or a process writes to it, if it was consolidated from another
-            one, a part cannot be read, or the folder cannot be written.
+        RunError: If this is no run or a process writes to it, a part cannot be read, or the folder
+            cannot be written.
     """
-    manifest = RunFolder(run).manifest()
-    if "consolidated_from" in manifest:
-        raise RunError(
-            f"{run}: was consolidated from another run, part by part, and goes on that way",
-            hint="compact that run, and consolidate it into a new one",
-        )
+    RunFolder(run).manifest()  # says so if this is no run
     with RunWriter(run) as writer:
         folder = writer.folder
         _remove_orphans(writer)

@@ -30,7 +30,7 @@ class ConsolidateTally:
 
     clips: int = 0
     changed: int = 0  # of them, with another caption than before
-    already_done: int = 0  # parts an earlier start had done
+    already_done: int = 0  # videos an earlier start had done
     flags: Counter[str] = field(default_factory=Counter)  # clips, by flag of their own row
     rewritten: int = 0  # clips whose caption a language model wrote
     wall_s: float = 0.0
@@ -76,8 +76,9 @@ def consolidate(
             _check_same_run(out, writer.folder.manifest(), made_from, described)
         else:
             writer.write_manifest(_manifest(made_from, described, consolidator))
-        tally.already_done = len(writer.folder.parts())
-        for part in _parts(source, tally.already_done):
+        done = _videos(writer.folder)
+        tally.already_done = len(done)
+        for part in _parts(source, done):
             videos = consolidator.add(part.videos) + consolidator.finish()
             _count(tally, part, videos)
             writer.commit(videos, skipped=part.skipped, floor=part.floor)
@@ -97,12 +98,19 @@ class _Part:
     floor: pa.Table
 
 
-def _parts(source: RunFolder, done: int) -> Iterator[_Part]:
-    """The parts that are left; each becomes one part of the new run, also where it is empty."""
-    parts = source.parts()
+def _videos(folder: RunFolder) -> set[str]:
+    """The videos that a run names."""
+    return {video_id for part in folder.parts() for video_id in folder.video_ids(part)}
+
+
+def _parts(source: RunFolder, done: set[str]) -> Iterator[_Part]:
+    """What is left of each part; by videos, since parts may have been joined since."""
     stale = source.stale()
-    for part in parts[done:]:
-        read = partial(source.rows_of, part, without=stale[part])
+    for part in source.parts():
+        here = set(source.video_ids(part)) - set(stale[part])
+        if not here - done:
+            continue
+        read = partial(source.rows_of, part, without=[*stale[part], *(here & done)])
         rows = read("clips").to_pylist()
         videos = [
             CaptionedVideo(tuple(map(captioned_clip, its)), ())

@@ -15,13 +15,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.contract import clip_schema
 from pseudolabel.errors import RunError
 from pseudolabel.runs import compact as module
 from pseudolabel.runs.compact import compact
+from pseudolabel.runs.consolidate import consolidate
 from pseudolabel.runs.findings import find_in_run
 from pseudolabel.runs.floor import KEPT, Floor, Pair
 from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.show import find_rows
 from pseudolabel.runs.writer import PartWriter, RunWriter, VideoRows
 from run_factory import skipped_video, video_rows, write_run
 
@@ -207,14 +210,21 @@ def test_a_run_in_work_and_what_is_no_run_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_consolidated_run_is_refused(tmp_path: Path) -> None:
-    """It goes on part by part of the run that it was made from."""
-    with RunWriter(str(tmp_path / "run")) as writer:
-        writer.write_manifest({"format_version": 1, "consolidated_from": {"id": "0"}})
-        writer.commit([video_rows("a")])
-        writer.commit([video_rows("b")])
-    with pytest.raises(RunError, match="consolidated from"):
-        compact(str(tmp_path / "run"))
+def test_a_consolidation_goes_on_when_both_runs_were_compacted(tmp_path: Path) -> None:
+    run = many_parts(tmp_path / "run")
+    options = ConsolidateOptions("medoid")
+    consolidate(run, str(tmp_path / "whole"), options)
+    consolidate(run, str(tmp_path / "half"), options)
+    parts = RunFolder(str(tmp_path / "half")).parts()
+    for part in parts[len(parts) // 2 :]:  # as if killed before them
+        (tmp_path / "half" / f"clips-{part:06d}.parquet").unlink()
+    compact(run)
+    compact(str(tmp_path / "half"))
+    consolidate(run, str(tmp_path / "half"), options)
+    half, whole = (str(tmp_path / name) for name in ("half", "whole"))
+    assert sorted(map(str, find_rows(half))) == sorted(map(str, find_rows(whole)))
+    lost = [sorted(map(str, find_rows(run, kind="skipped"))) for run in (half, whole)]
+    assert lost[0] == lost[1]
 
 
 def test_one_who_reads_meanwhile_is_told(tmp_path: Path) -> None:
