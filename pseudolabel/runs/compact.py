@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from pseudolabel.runs.floor import KEPT
 from pseudolabel.runs.folder import RowKind, RunFolder, part_name
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.writer import NUMBERS_LEFT_OUT, RunWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_ROWS = 50_000  # of a joined part, clips and skipped together
 MOST_BYTES = 64 * 2**20  # of the files it is made of
-NUMBERS_LEFT_OUT = 10_000  # at a URL: a writer that nobody knows of must not replace a joined part
 _READ: tuple[RowKind, ...] = ("clips", "skipped")
 _KINDS: tuple[RowKind, ...] = (*_READ, "floor")  # in the order in which they are deleted
 _ORPHAN = re.compile(r"(skipped|floor)-(\d{6,})\.parquet")

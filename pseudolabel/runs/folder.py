@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MANIFEST = "run.json"
 LOCK = ".lock"  # held by the process that writes to a local run
 SHARE_LOCK = re.compile(r"\.lock-\d+-of-\d+\.tmp")  # held by one of several
+CREW = ".crew"  # there where processes wrote whose driver may have died before them
 PART = re.compile(r"clips-(\d{6,})\.parquet")
 RowKind = Literal["clips", "skipped", "floor"]
 _SCHEMAS = {"skipped": skipped_schema, "floor": floor_schema}

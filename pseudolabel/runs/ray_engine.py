@@ -32,13 +32,12 @@ from pseudolabel.runs.ray_crew import Crew
 from pseudolabel.runs.ray_worker import Described, Stopped
 from pseudolabel.runs.shards import Listed, shards_of
 from pseudolabel.runs.tally import Tally
-from pseudolabel.runs.writer import PartWriter, VideoRows
+from pseudolabel.runs.writer import NUMBERS_LEFT_OUT, PartWriter, VideoRows
 
 IN_FLIGHT = 2  # shards an actor has: one in work, one to go on with at once
 TRIES = 2  # as for a video that kills its decode worker
 MOST_DEATHS = 20  # in a row, with no shard done in between: it is not the videos then
 MOST_FAILED_STARTS = 3  # the same, where no actor has loaded its models yet
-NUMBERS_LEFT_OUT = 10_000  # more than a driver can have given out and not seen written
 TICK_S = 0.5  # the progress tells the time while nothing ends
 
 OnProgress = Callable[[Tally], None]
@@ -140,6 +139,7 @@ class RayEngine:
             CaptionerError: If a model cannot be loaded or stops working.
             RunError: If a part cannot be written, or the processes keep dying.
         """
+        writer.mark_crew()
         numbers = _numbers(writer, is_new)
         processes = self._crew.layout.processes
         shards = shards_of(videos, processes=processes)

@@ -18,7 +18,7 @@ from pseudolabel.errors import RunError
 from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import ClipCaption, Skipped
 from pseudolabel.runs.floor import Pair, floor_table
-from pseudolabel.runs.folder import LOCK, MANIFEST, RunFolder, part_name
+from pseudolabel.runs.folder import CREW, LOCK, MANIFEST, RunFolder, part_name
 from pseudolabel.runs.waiting import OnWait, patiently
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class VideoRows:
     clips: tuple[ClipCaption, ...]
     skipped: tuple[Skipped, ...]
     pairs: tuple[Pair, ...] = ()  # what is kept of it for the floor of chance
+
+
+NUMBERS_LEFT_OUT = 10_000  # more parts than a driver can have given out and not seen written
 
 
 class PartWriter:
@@ -108,6 +111,10 @@ class PartWriter:
         with _explained(self.folder.path):
             patiently(write, on_wait=self._on_wait)
 
+    def mark_crew(self) -> None:
+        """Note that processes write parts which may outlive whoever gave them out."""
+        self._write(CREW, b"")
+
 
 class RunWriter(PartWriter):
     """Adds parts to a run folder; one writer at a time.
@@ -131,6 +138,9 @@ class RunWriter(PartWriter):
                 for leftover in Path(self.folder.root).glob("*.tmp"):  # of a killed writer
                     leftover.unlink()
         self._next = max(self.folder.parts(), default=-1) + 1
+        if self.folder.fs.exists(self.folder.at(CREW)):
+            # One of them may live on for a moment, and write a part that it was given before.
+            self.leave_out(NUMBERS_LEFT_OUT)
 
     def __enter__(self) -> RunWriter:
         return self

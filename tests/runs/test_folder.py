@@ -169,3 +169,18 @@ def test_parts_beyond_a_million_are_in_order(tmp_path: Path) -> None:
         writer.write(part, [rows(str(part))])
     assert writer.folder.parts() == [999_999, 1_000_000]
     assert list(texts(writer.folder)) == ["999999", "1000000"]
+
+
+def test_after_a_crew_its_numbers_are_left_out(tmp_path: Path) -> None:
+    """A process of a crew whose driver was killed may still write one of them."""
+    with RunWriter(str(tmp_path / "run")) as writer:
+        writer.write_manifest({})
+        writer.mark_crew()
+        writer.write(0, [rows("a")])
+    orphan = PartWriter(str(tmp_path / "run"))
+    with RunWriter(str(tmp_path / "run")) as writer:
+        assert writer.commit([rows("b", skipped=True)]) > 100
+        orphan.write(1, [rows("c")])
+    folder = RunFolder(str(tmp_path / "run"))
+    assert set(texts(folder)) == {"a", "b", "c"}
+    assert sum(table.num_rows for table in folder.rows("skipped")) == 1
