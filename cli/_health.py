@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pseudolabel.runs.findings import HealthSummary
 
 LONGEST = 60  # characters of a caption in a summary
 
@@ -53,7 +56,7 @@ def _rules(run: str) -> dict[str, str]:
     return own | {flag.value: rule for flag, rule in WHOLE_RUN_RULES.items()}
 
 
-def _summary(run: str) -> Any:
+def _summary(run: str) -> HealthSummary:
     from pseudolabel.runs.findings import find_in_run
     from pseudolabel.runs.folder import RunFolder
 

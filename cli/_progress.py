@@ -102,6 +102,11 @@ def steps(what: str) -> Iterator[tuple[Callable[[str], None], Callable[[int], No
         yield step, count
 
 
+def say_waiting(why: str, seconds: float) -> None:
+    """That a run folder cannot be written, and when it is tried again."""
+    say(f"cannot write to the run: {why}; trying again in {seconds:g} s", style="yellow")
+
+
 def _bar(*columns: ProgressColumn) -> Progress:
     console = stderr()
     return Progress(

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import tomllib
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -23,8 +23,9 @@ PIPED_WIDTH = 110
 TERMINATED = 128 + signal.SIGTERM
 
 
+@cache
 def stderr() -> Console:
-    """The console for everything that is not data."""
+    """The console for everything that is not data: one, so that lines go above a moving bar."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 from ._consolidating import PANEL, Llm, Strategy, StripBoilerplate, TextEncoder
 from ._health import health_lines, health_object
-from ._progress import progress_bar
+from ._progress import progress_bar, say_waiting
 from ._shared import Inputs, echo_json, option, read_config, say
 from ._summary import profile_lines, summary_lines, summary_object
 
@@ -220,6 +220,7 @@ def caption(
             consolidate=consolidate_options,
             run=run_options,
             on_progress=on_progress,
+            on_wait=say_waiting,
         )
     if as_json:
         echo_json({**summary_object(tally, out), "health": health_object(out)})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._progress import counting_bar
+from ._progress import counting_bar, say_waiting
 from ._shared import echo_json, option, say
 
 
@@ -22,7 +22,9 @@ def compact(
     from pseudolabel.runs.compact import compact as compact_run
 
     with counting_bar("joining parts") as on_progress:
-        tally = compact_run(run, on_progress=lambda tally: on_progress(tally.joined))
+        tally = compact_run(
+            run, on_progress=lambda tally: on_progress(tally.joined), on_wait=say_waiting
+        )
     if as_json:
         echo_json({"run": run, **asdict(tally)})
         return

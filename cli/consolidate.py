@@ -10,7 +10,7 @@ from pseudolabel.captions.options import ConsolidateOptions
 
 from ._consolidating import Llm, Strategy, StripBoilerplate, TextEncoder
 from ._health import health_lines, health_object, merge_lines
-from ._progress import counting_bar
+from ._progress import counting_bar, say_waiting
 from ._shared import echo_json, option, say
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def consolidate(
 
     with counting_bar("consolidating clips") as on_progress:
         tally = consolidate_run(
-            run, out, options, on_progress=lambda tally: on_progress(tally.clips)
+            run,
+            out,
+            options,
+            on_progress=lambda tally: on_progress(tally.clips),
+            on_wait=say_waiting,
         )
     if as_json:
         echo_json({**_object(tally, out), "health": health_object(out)})

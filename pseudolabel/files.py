@@ -100,7 +100,7 @@ def explained(
         raise kind(f"{path}: {message}", hint=hint) from error
 
 
-def take_lock(path: Path, *, busy: PseudolabelError) -> IO[bytes]:
+def take_lock(path: Path, *, busy: PseudolabelError, shared: bool = False) -> IO[bytes]:
     """Take the lock of a file, which is made if need be; closing the file gives the lock back.
 
     The system gives it back too when the process ends, however it ends.
@@ -108,15 +108,16 @@ def take_lock(path: Path, *, busy: PseudolabelError) -> IO[bytes]:
     Args:
         path: The file.
         busy: Raised if another process has the lock.
+        shared: Whether others may take it as well, if they share it too.
 
     Raises:
         OSError: If the file cannot be made.
     """
     import fcntl
 
-    lock = path.open("wb")
+    lock = path.open("ab")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
         if isinstance(error, BlockingIOError):

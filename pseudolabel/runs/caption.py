@@ -17,6 +17,7 @@ from pseudolabel.runs.ray_engine import RayEngine
 from pseudolabel.runs.resume import DoneVideos, check_same_options
 from pseudolabel.runs.shared_writer import SharedWriter
 from pseudolabel.runs.tally import Tally
+from pseudolabel.runs.waiting import OnWait
 from pseudolabel.runs.writer import RunWriter
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.order import largest_first
@@ -36,6 +37,7 @@ def caption_videos(
     consolidate: ConsolidateOptions | None = None,
     run: RunOptions | None = None,
     on_progress: Callable[[Tally], None] | None = None,
+    on_wait: OnWait | None = None,
 ) -> Tally:
     """Caption every clip of every video, into a run folder.
 
@@ -55,6 +57,9 @@ def caption_videos(
             the center frame.
         run: Workers, limits and commits; whether on Ray, or which share of the videos.
         on_progress: Called with the tally so far, a few times a second at most.
+        on_wait: Called where `out` cannot be written for a moment, before each time that it is
+            waited for: with what is wrong, and the seconds until it is tried again. It may be
+            called from another thread. Processes of Ray wait without saying so.
 
     Returns:
         What this start of the run did.
@@ -76,7 +81,7 @@ def caption_videos(
     listed = _of_share(list_videos(inputs), run.share)
     ahead = list(itertools.islice(listed, COUNTED_AHEAD))
     tally = Tally()
-    with _writer(out, run.share) as writer, _engine(recipe, out, run) as engine:
+    with _writer(out, run.share, on_wait) as writer, _engine(recipe, out, run) as engine:
         is_new = not writer.folder.exists()
         if not is_new:
             check_same_options(out, writer.folder.manifest()["options"], engine.options())
@@ -94,17 +99,17 @@ def caption_videos(
         places = writer.folder.floor()["place"].to_pylist()
         todo = itertools.chain([first], videos)
         if isinstance(engine, RayEngine):
-            engine.caption(
-                todo, writer, tally, is_new=is_new, places=places, on_progress=on_progress
-            )
+            engine.caption(todo, writer, tally, places=places, on_progress=on_progress)
         else:
             draw, sorted_ = Draw(places), largest_first(todo)
             engine.caption(sorted_, writer.commit, tally, run, draw=draw, on_progress=on_progress)
     return tally
 
 
-def _writer(out: str, share: Share | None) -> RunWriter | SharedWriter:
-    return RunWriter(out) if share is None else SharedWriter(out, share)
+def _writer(out: str, share: Share | None, on_wait: OnWait | None) -> RunWriter | SharedWriter:
+    if share is None:
+        return RunWriter(out, on_wait=on_wait)
+    return SharedWriter(out, share, on_wait=on_wait)
 
 
 def _engine(recipe: Recipe, out: str, run: RunOptions) -> Engine | RayEngine:

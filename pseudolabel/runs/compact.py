@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from pseudolabel.runs.floor import KEPT
 from pseudolabel.runs.folder import RowKind, RunFolder, part_name
-from pseudolabel.runs.writer import NUMBERS_LEFT_OUT, RunWriter
+from pseudolabel.runs.waiting import OnWait
+from pseudolabel.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,12 @@ class _Part:
     bytes: int
 
 
-def compact(run: str, *, on_progress: Callable[[CompactTally], None] | None = None) -> CompactTally:
+def compact(
+    run: str,
+    *,
+    on_progress: Callable[[CompactTally], None] | None = None,
+    on_wait: OnWait | None = None,
+) -> CompactTally:
     """Join the small parts of a run; its rows stay what they are.
 
     Their order stays too, unless it is interrupted. Started again, it goes on where it stopped;
@@ -55,13 +61,14 @@ def compact(run: str, *, on_progress: Callable[[CompactTally], None] | None = No
         run: A run that no process writes to: a local path, or any fsspec URL. Whether one writes
             is only known of a local run.
         on_progress: Called after each joined part.
+        on_wait: As for `caption_videos`.
 
     Raises:
         RunError: If this is no run or a process writes to it, a part cannot be read, or the folder
             cannot be written.
     """
     RunFolder(run).manifest()  # says so if this is no run
-    with RunWriter(run) as writer:
+    with RunWriter(run, on_wait=on_wait) as writer:
         folder = writer.folder
         _remove_orphans(writer)
         sizes = folder.sizes()
@@ -72,7 +79,7 @@ def compact(run: str, *, on_progress: Callable[[CompactTally], None] | None = No
         floor = _kept_places(folder)
         groups = _to_join(_described(folder, parts, stale, sizes))
         if groups and not folder.is_local:
-            writer.leave_out(NUMBERS_LEFT_OUT)
+            writer.leave_out_numbers()
         for numbers in groups:
             _join(writer, numbers, stale, floor, tally)
             if on_progress is not None:

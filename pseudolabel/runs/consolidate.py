@@ -18,6 +18,7 @@ from pseudolabel.runs.consolidator import Consolidator, check_scored
 from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.manifest import new_manifest
 from pseudolabel.runs.resume import check_same_options
+from pseudolabel.runs.waiting import OnWait
 from pseudolabel.runs.writer import RunWriter, VideoRows
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def consolidate(
     options: ConsolidateOptions,
     *,
     on_progress: Callable[[ConsolidateTally], None] | None = None,
+    on_wait: OnWait | None = None,
 ) -> ConsolidateTally:
     """Make the captions of a run's clips anew from those of their frames; nothing is captioned.
 
@@ -53,6 +55,7 @@ def consolidate(
         out: The new run.
         options: The strategy, and what it needs.
         on_progress: Called after each part.
+        on_wait: As for `caption_videos`.
 
     Raises:
         RunError: If `run` is no run or still being written, or `out` cannot be written, or is
@@ -70,7 +73,7 @@ def consolidate(
     check_scored(options, made_from.get("scorer") is not None)
     tally = ConsolidateTally()
     started_s = time.perf_counter()
-    with RunWriter(out) as writer, Consolidator(options) as consolidator:
+    with RunWriter(out, on_wait=on_wait) as writer, Consolidator(options) as consolidator:
         described = {**made_from["options"], **consolidator.described()}
         if writer.folder.exists():
             _check_same_run(out, writer.folder.manifest(), made_from, described)

@@ -32,7 +32,7 @@ from pseudolabel.runs.ray_crew import Crew
 from pseudolabel.runs.ray_worker import Described, Stopped
 from pseudolabel.runs.shards import Listed, shards_of
 from pseudolabel.runs.tally import Tally
-from pseudolabel.runs.writer import NUMBERS_LEFT_OUT, PartWriter, VideoRows
+from pseudolabel.runs.writer import PartWriter, VideoRows
 
 IN_FLIGHT = 2  # shards an actor has: one in work, one to go on with at once
 TRIES = 2  # as for a video that kills its decode worker
@@ -121,7 +121,6 @@ class RayEngine:
         writer: PartWriter,
         tally: Tally,
         *,
-        is_new: bool,
         places: Sequence[int] = (),
         on_progress: OnProgress | None = None,
     ) -> None:
@@ -131,7 +130,6 @@ class RayEngine:
             videos: Taken lazily, some thousand ahead.
             writer: Of the run, whose lock somebody holds; writes what nobody else can.
             tally: Is added to.
-            is_new: Whether this is the run's first driver.
             places: Of the clips that the run keeps for its floor of chance.
             on_progress: Called with the tally so far, at least twice a second.
 
@@ -139,8 +137,7 @@ class RayEngine:
             CaptionerError: If a model cannot be loaded or stops working.
             RunError: If a part cannot be written, or the processes keep dying.
         """
-        writer.mark_crew()
-        numbers = _numbers(writer, is_new)
+        numbers = itertools.count(writer.begin_crew())
         processes = self._crew.layout.processes
         shards = shards_of(videos, processes=processes)
         run = _Run(self._crew, writer, numbers, shards, tally, self._described, places)
@@ -182,7 +179,7 @@ class _Run:
         self._crew, self._writer = crew, writer
         self._numbers, self._tally = numbers, tally
         self._load_with = (described.options, places)
-        # Listed once more here, and not kept: ten million videos do not wait in the driver.
+        # Taken as there is room for them: ten million videos do not wait in the driver.
         self._fresh = (_Shard(next(numbers), videos) for videos in shards)
         self._next: _Shard | None = next(self._fresh, None)
         self._suspects: deque[_Shard] = deque()
@@ -267,20 +264,6 @@ class _Run:
         self._writer.write(shard.part, rows)
         for row in rows:
             self._tally.add(row)
-
-
-def _numbers(writer: PartWriter, is_new: bool) -> Iterator[int]:
-    """The parts of this driver, none of which another one has given out.
-
-    A process of a driver that was killed may live on for a moment, and write one of the parts
-    that it was given: numbers above those that are there. They are left out, and an empty part
-    says so to the driver after this one, should this one be killed before it has any other.
-    """
-    if is_new:
-        return itertools.count()
-    first = max(writer.folder.parts(), default=-1) + 1 + NUMBERS_LEFT_OUT
-    writer.write(first, [])
-    return itertools.count(first + 1)
 
 
 def _lost(video: Listed, why: str) -> Skipped:

@@ -24,7 +24,8 @@ class DoneVideos:
     modification time (or the ETag) say otherwise, a hash of the file's ends decides: a file that
     was copied or touched is still the same video.
 
-    Ids are kept as 128 bits of hash, so that no two of a billion videos are taken for one.
+    Of an id two hashes of 64 bits are kept: that any two of a billion videos are taken for one
+    has a chance of 1 in 10^20.
 
     Args:
         folder: The run.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from pseudolabel.errors import RunError
-from pseudolabel.files import explained, take_lock, write_whole
+from pseudolabel.files import take_lock, write_whole
 from pseudolabel.runs.folder import LOCK, MANIFEST
 from pseudolabel.runs.options import Share
 from pseudolabel.runs.resume import check_same_options
+from pseudolabel.runs.waiting import OnWait
 from pseudolabel.runs.writer import PartWriter, VideoRows
 
 
@@ -27,26 +26,26 @@ class SharedWriter(PartWriter):
     Args:
         path: A local path, or any fsspec URL; made if it is not there.
         share: Which one this is.
+        on_wait: As for `PartWriter`.
 
     Raises:
         RunError: If the folder cannot be made or written, or another process has this share, the
             whole run, or a share of another count.
     """
 
-    def __init__(self, path: str, share: Share) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, share: Share, *, on_wait: OnWait | None = None) -> None:
+        super().__init__(path, on_wait=on_wait)
         self._share = share
         self._locks: list[IO[bytes]] = []
         with self._explained():
-            self._refuse_other_contents()
-            self.folder.fs.makedirs(self.folder.root, exist_ok=True)
+            self._make_folder()
             if self.folder.is_local:
                 try:
                     self._take_locks()
                 except BaseException:
                     self._give_back()
                     raise
-        above = max(self.folder.parts(), default=-1) + 1
+        above = self.first_free()
         self._next = above + (share.number - 1 - above) % share.count
 
     def __enter__(self) -> SharedWriter:
@@ -91,23 +90,11 @@ class SharedWriter(PartWriter):
         finally:
             own.unlink()
 
-    def _refuse_other_contents(self) -> None:
-        fs, root = self.folder.fs, self.folder.root
-        names = (
-            [posixpath.basename(n) for n in fs.ls(root, detail=False)] if fs.exists(root) else []
-        )
-        foreign = [n for n in names if not n.startswith(LOCK) and not n.endswith(".tmp")]
-        if foreign and not self.folder.exists():  # in this order: another share may make it now
-            raise RunError(
-                f"{self.folder.path}: is not empty, and not a run folder",
-                hint="choose an --out that does not exist yet",
-            )
-
     def _take_locks(self) -> None:
         path, share = self.folder.path, self._share
         others = "wait for it, or choose another --out"
         whole = RunError(f"{path}: another process is writing to this run", hint=others)
-        self._locks.append(_join_lock(Path(self.folder.at(LOCK)), whole))
+        self._locks.append(take_lock(Path(self.folder.at(LOCK)), busy=whole, shared=True))
         for lock in Path(self.folder.root).glob(f"{LOCK}-*-of-*.tmp"):
             count = lock.stem.rpartition("-")[2]
             if int(count) != share.count:
@@ -116,7 +103,7 @@ class SharedWriter(PartWriter):
                     f"one of {count} shards",
                     hint="give all processes the same count",
                 )
-                _join_lock(lock, other).close()
+                take_lock(lock, busy=other, shared=True).close()
         same = RunError(
             f"{path}: another process is writing --shard {share.number}/{share.count}", hint=others
         )
@@ -132,10 +119,6 @@ class SharedWriter(PartWriter):
             lock.close()
         self._locks.clear()
 
-    def _explained(self) -> Any:
-        room = "make room, then run the same command again: what is committed is kept"
-        return explained(self.folder.path, RunError, when_full=("no space left to write to", room))
-
 
 def _take_named(path: Path, busy: RunError) -> IO[bytes]:
     """Take the lock of a file that its holders remove."""
@@ -147,16 +130,3 @@ def _take_named(path: Path, busy: RunError) -> IO[bytes]:
         except FileNotFoundError:
             pass
         lock.close()  # that of a file that is no longer there
-
-
-def _join_lock(path: Path, busy: RunError) -> IO[bytes]:
-    """Take a lock together with others that join it."""
-    lock = path.open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        if isinstance(error, BlockingIOError):
-            raise busy from None
-        raise
-    return lock

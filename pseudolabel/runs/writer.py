@@ -34,7 +34,7 @@ class VideoRows:
     pairs: tuple[Pair, ...] = ()  # what is kept of it for the floor of chance
 
 
-NUMBERS_LEFT_OUT = 10_000  # more parts than a driver can have given out and not seen written
+NUMBERS_LEFT_OUT = 10_000  # more parts than can be given out at a time and not be written yet
 
 
 class PartWriter:
@@ -93,8 +93,25 @@ class PartWriter:
 
     def remove(self, name: str) -> None:
         """Delete a file of the run, if it is there."""
-        with _explained(self.folder.path):
+        with self._explained():
             patiently(partial(self._remove, self.folder.at(name)), on_wait=self._on_wait)
+
+    def first_free(self) -> int:
+        """A number above all parts, and above those that an earlier crew may still write."""
+        first = max(self.folder.parts(), default=-1) + 1
+        crew = self.folder.at(CREW)
+        if not self.folder.fs.exists(crew):
+            return first
+        return max(first, int(self.folder.fs.cat_file(crew))) + NUMBERS_LEFT_OUT
+
+    def begin_crew(self) -> int:
+        """The first of the numbers for processes that may outlive whoever gives them out.
+
+        Nobody needs to have written one of them when the next writer begins: `CREW` says so.
+        """
+        first = self.first_free()
+        self._write(CREW, str(first).encode())
+        return first
 
     def _remove(self, path: str) -> None:
         if self.folder.fs.exists(path):
@@ -108,12 +125,25 @@ class PartWriter:
             write = partial(write_whole, Path(path), data)
         else:  # an object store shows an object when all of it has arrived
             write = partial(self.folder.fs.pipe_file, path, data)
-        with _explained(self.folder.path):
+        with self._explained():
             patiently(write, on_wait=self._on_wait)
 
-    def mark_crew(self) -> None:
-        """Note that processes write parts which may outlive whoever gave them out."""
-        self._write(CREW, b"")
+    def _make_folder(self) -> None:
+        fs, root = self.folder.fs, self.folder.root
+        names = (
+            [posixpath.basename(n) for n in fs.ls(root, detail=False)] if fs.exists(root) else []
+        )
+        foreign = [n for n in names if not n.startswith(LOCK) and not n.endswith(".tmp")]
+        if foreign and not self.folder.exists():  # in this order: another share may make it now
+            raise RunError(
+                f"{self.folder.path}: is not empty, and not a run folder",
+                hint="choose an --out that does not exist yet",
+            )
+        fs.makedirs(root, exist_ok=True)
+
+    def _explained(self) -> AbstractContextManager[None]:
+        room = "make room, then run the same command again: what is committed is kept"
+        return explained(self.folder.path, RunError, when_full=("no space left to write to", room))
 
 
 class RunWriter(PartWriter):
@@ -130,17 +160,15 @@ class RunWriter(PartWriter):
     def __init__(self, path: str, *, on_wait: OnWait | None = None) -> None:
         super().__init__(path, on_wait=on_wait)
         self._lock: IO[bytes] | None = None
-        with _explained(path):
-            self._refuse_other_contents()
-            self.folder.fs.makedirs(self.folder.root, exist_ok=True)
+        with self._explained():
+            self._make_folder()
             if self.folder.is_local:
-                self._lock = _locked(path, Path(self.folder.at(LOCK)))
+                busy = f"{path}: another process is writing to this run"
+                hint = "wait for it, or choose another --out"
+                self._lock = take_lock(Path(self.folder.at(LOCK)), busy=RunError(busy, hint=hint))
                 for leftover in Path(self.folder.root).glob("*.tmp"):  # of a killed writer
                     leftover.unlink()
-        self._next = max(self.folder.parts(), default=-1) + 1
-        if self.folder.fs.exists(self.folder.at(CREW)):
-            # One of them may live on for a moment, and write a part that it was given before.
-            self.leave_out(NUMBERS_LEFT_OUT)
+        self._next = self.first_free()
 
     def __enter__(self) -> RunWriter:
         return self
@@ -170,9 +198,9 @@ class RunWriter(PartWriter):
         self._next += 1
         return part
 
-    def leave_out(self, numbers: int) -> None:
+    def leave_out_numbers(self) -> None:
         """Leave the next numbers to another writer, where no lock tells whether there is one."""
-        self._next += numbers
+        self._next += NUMBERS_LEFT_OUT
 
     def commit_rows(self, clips: pa.Table, skipped: pa.Table, floor: pa.Table) -> int:
         """Write rows as the next part, as `write_rows` does; gives its number."""
@@ -180,32 +208,6 @@ class RunWriter(PartWriter):
         self.write_rows(part, clips, skipped, floor)
         self._next += 1
         return part
-
-    def _refuse_other_contents(self) -> None:
-        fs, root = self.folder.fs, self.folder.root
-        if self.folder.exists() or not fs.exists(root):
-            return
-        names = [posixpath.basename(name) for name in fs.ls(root, detail=False)]
-        if any(name != LOCK and not name.endswith(".tmp") for name in names):
-            raise RunError(
-                f"{self.folder.path}: is not empty, and not a run folder",
-                hint="choose an --out that does not exist yet",
-            )
-
-
-def _explained(path: str) -> AbstractContextManager[None]:
-    room = "make room, then run the same command again: what is committed is kept"
-    return explained(path, RunError, when_full=("no space left to write to", room))
-
-
-def _locked(path: str, lock_path: Path) -> IO[bytes]:
-    return take_lock(
-        lock_path,
-        busy=RunError(
-            f"{path}: another process is writing to this run",
-            hint="wait for it, or choose another --out",
-        ),
-    )
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -177,3 +177,28 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--max-new-tokens" in done.stdout
     assert not {"torch", "transformers", "numpy", "pyarrow"} & set(done.stdout.split())
+
+
+def test_a_run_folder_that_is_gone_for_a_moment(videos: Path, tmp_path: Path) -> None:
+    many, out, away = tmp_path / "many", tmp_path / "run", tmp_path / "away"
+    many.mkdir()
+    for number in range(100):
+        (many / f"{number:03d}.mp4").hardlink_to(videos / "a.mp4")
+    program = "from pseudolabel_cli.main import app; app()"
+    options = ["--model", "demo", "--commit-every", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "caption", many, "--out", out, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while process.poll() is None and not (out / "clips-000000.parquet").exists():
+            pass
+        out.rename(away)
+        told = next(line for line in process.stderr if line.startswith("cannot write"))
+        away.rename(out)
+        rest = process.stderr.read()
+    assert told == "cannot write to the run: No such file or directory; trying again in 1 s\n"
+    assert process.returncode == 0, rest
+    assert "100 clips of 100 videos" in rest

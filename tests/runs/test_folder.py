@@ -23,6 +23,8 @@ from pseudolabel.records import (
     VideoInfo,
 )
 from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.options import Share
+from pseudolabel.runs.shared_writer import SharedWriter
 from pseudolabel.runs.writer import PartWriter, RunWriter, VideoRows
 
 INFO = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0, "hash")
@@ -173,14 +175,21 @@ def test_parts_beyond_a_million_are_in_order(tmp_path: Path) -> None:
 
 def test_after_a_crew_its_numbers_are_left_out(tmp_path: Path) -> None:
     """A process of a crew whose driver was killed may still write one of them."""
-    with RunWriter(str(tmp_path / "run")) as writer:
+    path = str(tmp_path / "run")
+    with RunWriter(path) as writer:
         writer.write_manifest({})
-        writer.mark_crew()
+        assert writer.begin_crew() == 0
         writer.write(0, [rows("a")])
-    orphan = PartWriter(str(tmp_path / "run"))
-    with RunWriter(str(tmp_path / "run")) as writer:
-        assert writer.commit([rows("b", skipped=True)]) > 100
+    orphan = PartWriter(path)
+    with RunWriter(path) as writer:
+        assert writer.begin_crew() > 100  # and is killed before it has any part
+    with RunWriter(path) as writer:
+        assert writer.begin_crew() > 20_000
+    with RunWriter(path) as writer:
+        assert writer.commit([rows("b", skipped=True)]) > 30_000
         orphan.write(1, [rows("c")])
-    folder = RunFolder(str(tmp_path / "run"))
-    assert set(texts(folder)) == {"a", "b", "c"}
+    with SharedWriter(path, Share(2, 2)) as shared:
+        assert shared.commit([rows("d")]) > 30_000
+    folder = RunFolder(path)
+    assert set(texts(folder)) == {"a", "b", "c", "d"}
     assert sum(table.num_rows for table in folder.rows("skipped")) == 1
