@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pseudolabel.records import (
     ClipPlan,
     Flag,
     FrameCaption,
+    FrameLook,
     Part,
     Skipped,
     SkipReason,
@@ -38,16 +40,21 @@ def video_rows(
     flags: tuple[Flag, ...] = (),
     skipped: Sequence[Skipped] = (),
     url: str | None = None,
+    hashes: Sequence[int] = (),
 ) -> VideoRows:
-    """A video with one clip of 8 s a text; several texts for a clip are samples."""
+    """A video with one clip of 8 s a text; several texts for a clip are samples.
+
+    `hashes` are the perceptual ones of the clips' frames, where pictures matter.
+    """
     video = Video(video_id, source or f"/home/me/videos/{video_id}", listed="1-2", url=url)
     end_s = max(1, len(texts)) * CLIP_S
     info = VideoInfo(
         320, 240, "h264", "yuv420p", 0, 25.0, end_s, 0.0, end_s, hashlib.sha256(b"x").hexdigest()
     )
+    looks = [FrameLook(f"{bits:016x}", 120.0, 50.0, None, 0.0) for bits in hashes]
     clips = tuple(
-        _clip(video, info, index, text, logprob, truncated, frames, flags)
-        for index, text in enumerate(texts)
+        _clip(video, info, index, text, logprob, truncated, frames, flags, look)
+        for index, (text, look) in enumerate(zip_longest(texts, looks))
     )
     return VideoRows(clips, tuple(skipped))
 
@@ -61,6 +68,7 @@ def _clip(
     truncated: bool | None,
     frames: int,
     flags: tuple[Flag, ...],
+    look: FrameLook | None,
 ) -> ClipCaption:
     span = Span(index * CLIP_S, (index + 1) * CLIP_S)
     samples = (text,) if isinstance(text, str) else text
@@ -69,6 +77,7 @@ def _clip(
             span.start_s + (position + 0.5) * CLIP_S / frames,
             is_keyframe=False,
             captions=tuple(Caption(sample, logprob, truncated) for sample in samples),
+            look=look,
         )
         for position in range(frames)
     )

@@ -167,7 +167,7 @@ def find(tables: Tables) -> Findings:
 
     Args:
         tables: Gives all rows, as often as it is called in the same order, with the columns asked
-            for; each table with the floor of the run it is from.
+            for at least; each table with the floor of the run it is from.
     """
     seen = _Seen()
     for floor, table in tables(COLUMNS):
@@ -271,9 +271,10 @@ def _named(tables: Tables, rows: NDArray[np.int64]) -> dict[int, tuple[str, str]
     """The names and captions of some rows, which are ascending: a second look at the tables."""
     found: dict[int, tuple[str, str]] = {}
     start = 0
-    for _, table in tables(("video_id", "clip_index", "caption")) if len(rows) else ():
+    names = ("video_id", "clip_index", "caption")
+    for _, table in tables(names) if len(rows) else ():
         here = rows[(rows >= start) & (rows < start + table.num_rows)]
-        columns = (c.to_pylist() for c in table.take(here - start).columns)
+        columns = (c.to_pylist() for c in table.select(names).take(here - start).columns)
         for row, video_id, clip, caption in zip(here.tolist(), *columns, strict=True):
             found[row] = (f"{video_id}#{clip}", caption)
         start += table.num_rows

@@ -441,3 +441,27 @@ def test_a_template_of_ones_own_writes_the_card(run: str, tmp_path: Path) -> Non
     assert card.startswith("---\nlicense: cc-by-4.0\n")
     assert card.endswith("# Mine 1.0.0\n\n60 clips under cc-by-4.0\n")
     assert validate_folder(tmp_path / "release") == []
+
+
+def test_what_looks_like_another_video_is_left_out(tmp_path: Path) -> None:
+    """Only for what is released itself: a clip that --where leaves out keeps nobody out."""
+    one, near, other = 0x0123456789ABCDEF, 0x0123456789ABCDEE, 0xFEDCBA9876543210
+    run = write_run(
+        tmp_path / "run",
+        [video_rows("a.mp4", ["a cat", "a bird"], hashes=[one, other])],
+        [video_rows("b.mp4", ["a cat"], hashes=[near])],  # which stays: by a hash of the names
+        [video_rows("c.mp4", ["a dog"], hashes=[other], logprob=-3)],
+        [video_rows("d.mp4", ["a cow"])],  # without a look at it
+    )
+    manifest = make(run, tmp_path / "release", dedup=True, where=["mean_logprob > -1"])
+    kept = {(row["video_id"], row["clip_index"]) for row in rows(tmp_path / "release", "clips")}
+    assert kept == {("a.mp4", 1), ("b.mp4", 0), ("d.mp4", 0)}
+    skipped = rows(tmp_path / "release", "skipped")
+    assert {(row["video_id"], row["reason"], row["detail"]) for row in skipped} == {
+        ("a.mp4", "near_duplicate", "looks like b.mp4#0 which stays"),
+        ("c.mp4", "filtered", "--where mean_logprob > -1"),
+    }
+    assert manifest.near_duplicates == 1
+    assert not validate_folder(tmp_path / "release")
+    everything = make(run, tmp_path / "all")
+    assert (everything.configs["clips"]["train"].rows, everything.near_duplicates) == (5, None)
