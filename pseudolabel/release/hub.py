@@ -88,7 +88,10 @@ def local_release(text: str) -> Path:
             f"{text}: no such folder", hint="a release folder, or USER/REPO[@v1.0.0] on the Hub"
         )
     name, revision = parse_repo(text)
-    return HubRepo(name).download(revision)
+    try:
+        return HubRepo(name).download(revision)
+    except HubError as error:
+        raise HubError(f"{text}: no such folder; on the Hub: {error}", hint=error.hint) from error
 
 
 class HubRepo:

@@ -102,3 +102,11 @@ def test_what_does_not_work_is_one_line_and_a_hint(
     assert len(errors) == 1 and told in errors[0], result.stderr
     assert "hint: " in result.stderr
     assert not (home / "x").exists()
+
+
+def test_a_release_that_is_nowhere_is_told_for_both_places(
+    invoke: Invoke, hub: LoopbackHub
+) -> None:
+    result = invoke("validate", "releases/1.0.0")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: releases/1.0.0: no such folder; on the Hub: ")
