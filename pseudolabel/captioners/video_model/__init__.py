@@ -1,0 +1,1 @@
+"""The video captioner that `pseudolabel train` makes: TimeSformer and OPT, joined."""
