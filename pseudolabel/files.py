@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from pseudolabel.drivers import said, storage_error
 from pseudolabel.errors import PseudolabelError
 
 
@@ -83,7 +84,7 @@ def explained(
     hint: str | None = "choose another --out",
     when_full: tuple[str, str] | None = None,
 ) -> Iterator[None]:
-    """Turn an `OSError` of writing into an error for the user.
+    """Turn an `OSError` of writing, or what a driver raises for one, into an error for the user.
 
     Args:
         path: What is written, in the user's words.
@@ -93,9 +94,12 @@ def explained(
     """
     try:
         yield
-    except OSError as error:
-        message = f"cannot be written: {error.strerror or error}"
-        if when_full is not None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        failed = storage_error(error)
+        if failed is None:
+            raise
+        message = f"cannot be written: {said(failed)}"
+        if when_full is not None and failed.errno in (errno.ENOSPC, errno.EDQUOT):
             message, hint = when_full
         raise kind(f"{path}: {message}", hint=hint) from error
 

@@ -14,6 +14,7 @@ ROOT = PACKAGE.parent
 ROOMS = (
     "cli",
     "demo",
+    "training",
     "evaluation",
     "release",
     "runs",
@@ -24,6 +25,7 @@ ROOMS = (
     "contract",
     "records",
     "files",
+    "drivers",
     "errors",
 )
 
@@ -33,15 +35,16 @@ HOMES = {
     "faster_whisper": {"speech"},
     "pycocoevalcap": {"evaluation"},
     "av": {"videos"},
-    "transformers": {"captioners"},
+    "transformers": {"captioners", "training"},
     "typer": {"cli"},
     "rich": {"cli"},
     "scenedetect": {"videos"},
-    "datasets": {"release", "videos"},
+    "accelerate": {"training"},
+    "datasets": {"release", "training", "videos"},
     "httpx2": {"captioners", "release"},
     "huggingface_hub": {"captioners", "release"},
-    "pyarrow": {"contract", "evaluation", "release", "runs", "videos"},
-    "torch": {"captioners"},
+    "pyarrow": {"contract", "evaluation", "release", "runs", "training", "videos"},
+    "torch": {"captioners", "training"},
 }
 
 

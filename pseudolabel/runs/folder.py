@@ -27,7 +27,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.contract import FORMAT_VERSION, skipped_schema
 from pseudolabel.errors import RunError
+from pseudolabel.runs.ahead import ahead
 from pseudolabel.runs.floor import floor_schema
+from pseudolabel.runs.place import Place
 from pseudolabel.runs.repeats import repeated_ids
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
 MANIFEST = "run.json"
 LOCK = ".lock"  # held by the process that writes to a local run
 SHARE_LOCK = re.compile(r"\.lock-\d+-of-\d+\.tmp")  # held by one of several
-CREW = ".crew"  # there where processes wrote whose driver may have died before them
+CREW = ".crew"  # the first number of processes whose driver may have died before them
 PART = re.compile(r"clips-(\d{6,})\.parquet")
+_FILE = re.compile(r"(?:clips|skipped|floor)-(\d{6,})\.parquet")
 RowKind = Literal["clips", "skipped", "floor"]
 _SCHEMAS = {"skipped": skipped_schema, "floor": floor_schema}
 _LISTINGS = 3  # tries to find parts that are all still there
+_WHOLE_BYTES = 2**21  # far away a request costs as much as these: no fewer are asked for
 _THREADED_ROWS = 10_000  # a part with fewer is read faster by one thread
 
 
@@ -48,35 +52,22 @@ class PartGoneError(RunError):
     """A part that was listed is not there any more: the run was compacted meanwhile."""
 
 
-class RunFolder:
+class RunFolder(Place):
     """A run folder, for reading; `RunWriter` adds parts to it.
 
     Args:
         path: A local path, or any fsspec URL.
     """
 
-    def __init__(self, path: str) -> None:
-        import fsspec
-
-        self.path = path
-        try:
-            self.fs, self.root = fsspec.url_to_fs(path)
-        except (ImportError, ValueError) as error:
-            raise RunError(
-                f"{path}: cannot be used as a run folder: {error}",
-                hint="a local path, or a URL whose fsspec driver is installed",
-            ) from None
-        self.is_local = "file" in _protocols(self.fs)
-
     def exists(self) -> bool:
         """Whether there is a run here."""
-        return bool(self.fs.exists(self.at(MANIFEST)))
+        return self.has(MANIFEST)
 
     def is_being_written(self) -> bool:
         """Whether a process writes to this run; not known of a run that is not local."""
         if not self.is_local:
             return False
-        locks = [name for name in self._names() if name == LOCK or SHARE_LOCK.fullmatch(name)]
+        locks = [name for name in self.names() if name == LOCK or SHARE_LOCK.fullmatch(name)]
         return any(_is_taken(self.at(name)) for name in locks)
 
     def manifest(self) -> dict[str, Any]:
@@ -86,13 +77,13 @@ class RunFolder:
             RunError: If there is none, or a newer version of this package wrote it.
         """
         try:
-            manifest: dict[str, Any] = json.loads(self.fs.cat_file(self.at(MANIFEST)))
+            manifest: dict[str, Any] = json.loads(self.read(MANIFEST))
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not a run folder: it has no {MANIFEST}",
                 hint="pseudolabel caption VIDEOS --out RUN makes one",
             ) from None
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise RunError(f"{self.path}: {MANIFEST} cannot be read: {error}") from None
         if manifest.get("format_version", 0) > FORMAT_VERSION:
             raise RunError(
@@ -104,24 +95,29 @@ class RunFolder:
 
     def parts(self) -> list[int]:
         """The numbers of the committed parts, ascending."""
-        return _numbers(self._names())
+        return _numbers(self.names())
+
+    def taken(self) -> list[int]:
+        """The numbers that files here have: of parts, and of commits that are not whole."""
+        return sorted({int(match[1]) for match in map(_FILE.fullmatch, self.names()) if match})
 
     def sizes(self) -> dict[str, int]:
         """The files of the run by name, with their sizes in bytes."""
-        self.fs.invalidate_cache(self.root)
-        found = self.fs.ls(self.root, detail=True)
+        with self._asking():
+            self._forget()
+            found = self.fs.ls(self.root, detail=True)
         return {posixpath.basename(f["name"]): f["size"] or 0 for f in found if f["type"] == "file"}
 
     def parts_with(self, kind: RowKind) -> set[int]:
         """The numbers of the committed parts that have rows of a kind."""
-        names = self._names()
+        names = self.names()
         return {part for part in _numbers(names) if part_name(kind, part) in names}
 
     def floor(self) -> pa.Table:
         """What all parts keep for the floor, with the columns of `floor.floor_schema()`."""
         import pyarrow as pa
 
-        names = self._names()
+        names = self.names()
         kept = [part_name("floor", part) for part in _numbers(names)]
         tables = [self._read(name, None) for name in kept if name in names]
         return pa.concat_tables([floor_schema().empty_table(), *tables])
@@ -148,20 +144,26 @@ class RunFolder:
             yield from self._newest_first(kind, columns)
             return
         names, stale = self._listed()
-        for part in _numbers(names):
-            yield self._part(names, part, kind, stale[part], columns)
+        sizes = self.sizes()
+        yield from ahead(
+            (
+                sizes.get(part_name(kind, part), 0),
+                partial(self._part, names, part, kind, stale[part], columns),
+            )
+            for part in _numbers(names)
+        )
 
     def _listed(self) -> tuple[set[str], dict[int, list[str]]]:
         """The files there are, and the stale videos; again, where parts vanish meanwhile."""
         for _ in range(_LISTINGS - 1):
             with suppress(PartGoneError):
-                names = self._names()
+                names = self.names()
                 return names, self._stale(names, _numbers(names))
-        names = self._names()
+        names = self.names()
         return names, self._stale(names, _numbers(names))
 
     def _newest_first(self, kind: RowKind, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-        names = self._names()
+        names = self.names()
         parts = _numbers(names)[::-1]
         stale: dict[int, list[str]] | None = None  # not known, and not needed before a repeat
         seen: set[int] = set()
@@ -180,7 +182,7 @@ class RunFolder:
         Args:
             parts: Those that are looked at; None: all.
         """
-        names = self._names()
+        names = self.names()
         return self._stale(names, _numbers(names) if parts is None else parts)
 
     def _stale(self, names: set[str], parts: Sequence[int]) -> dict[int, list[str]]:
@@ -250,15 +252,12 @@ class RunFolder:
     def _holds(self, names: set[str] | None, kind: str, part: int) -> bool:
         """Whether a part has such a file, by a listing where there is one."""
         name = part_name(kind, part)
-        return kind == "clips" or (
-            name in names if names is not None else bool(self.fs.exists(self.at(name)))
-        )
-
-    def _names(self) -> set[str]:
-        if not self.fs.exists(self.root):
-            return set()
-        self.fs.invalidate_cache(self.root)
-        return {posixpath.basename(name) for name in self.fs.ls(self.root, detail=False)}
+        if kind == "clips":
+            return True
+        if names is not None:
+            return name in names
+        with self._asking():  # a part that was just listed: the driver remembers its files
+            return bool(self.fs.exists(self.at(name)))
 
     def _read(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa
@@ -267,7 +266,9 @@ class RunFolder:
         try:
             if self.is_local:
                 return _rows(pq.ParquetFile(self.at(name), pre_buffer=False), columns)
-            with self.fs.open(self.at(name), "rb") as file:
+            if columns is None or self.size(name) <= _WHOLE_BYTES:
+                return _rows(pq.ParquetFile(pa.BufferReader(self.read(name))), columns)
+            with self._opened(name, _WHOLE_BYTES, passing=pa.ArrowException) as file:
                 return _rows(pq.ParquetFile(file), columns)
         except FileNotFoundError:
             raise PartGoneError(
@@ -279,10 +280,6 @@ class RunFolder:
                 f"{self.path}/{name}: cannot be read: {error}",
                 hint="delete this part (both its files) and run the same command again",
             ) from None
-
-    def at(self, name: str) -> str:
-        """Where a file of the run lies, in the words of `fs`."""
-        return posixpath.join(self.root, name)
 
 
 def part_name(kind: str, part: int) -> str:
@@ -311,8 +308,3 @@ def _is_taken(lock: str) -> bool:
     except OSError:
         return False
     return False
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    protocol = fs.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from pseudolabel.runs.ahead import ahead
+
 Place = TypeVar("Place", bound=Hashable)
 
 
@@ -16,7 +18,7 @@ def repeated_ids(
 ) -> dict[str, list[Place]]:
     """The ids that stand in several places, each with its places in the order given.
 
-    Places are read one at a time and hashed, 8 bytes an id; only those that hold a repeated hash
+    Places are read a few at a time and hashed, 8 bytes an id; only those that hold a repeated hash
     are read again.
 
     Args:
@@ -24,7 +26,7 @@ def repeated_ids(
     """
     hashes = [
         np.fromiter(map(hash, ids), np.int64, len(ids))
-        for ids in (read() for read in places.values())
+        for ids in ahead((1, read) for read in places.values())
     ]
     if not hashes:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pseudolabel.errors import RunError
 from pseudolabel.records import Skipped, Video
+from pseudolabel.runs.ahead import ahead
 from pseudolabel.runs.folder import RunFolder
 from pseudolabel.videos.opening import VideoSkippedError, hash_content
 
@@ -51,11 +53,13 @@ class DoneVideos:
 def _listed_videos(folder: RunFolder, *, retry_skipped: bool) -> Iterator[NDArray[np.int64]]:
     """What `DoneVideos` keeps, oldest part first; of a part what was skipped, then its clips."""
     with_skipped = set() if retry_skipped else folder.parts_with("skipped")
+    reads = []
     for part in folder.parts():
+        read = partial(folder.rows_of, part)
         if part in with_skipped:
-            yield _hashes(folder.rows_of(part, "skipped", columns=["video_id", "listed"]))
-        columns = ["video_id", "listed", "content_hash"]
-        yield _hashes(folder.rows_of(part, "clips", columns=columns))
+            reads.append(partial(read, "skipped", columns=["video_id", "listed"]))
+        reads.append(partial(read, "clips", columns=["video_id", "listed", "content_hash"]))
+    return map(_hashes, ahead((1, read) for read in reads))
 
 
 def _hashes(rows: pa.Table) -> NDArray[np.int64]:

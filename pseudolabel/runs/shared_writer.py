@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ from pseudolabel.files import take_lock, write_whole
 from pseudolabel.runs.folder import LOCK, MANIFEST
 from pseudolabel.runs.options import Share
 from pseudolabel.runs.resume import check_same_options
-from pseudolabel.runs.waiting import OnWait
+from pseudolabel.runs.waiting import OnWait, patiently
 from pseudolabel.runs.writer import PartWriter, VideoRows
 
 
@@ -69,16 +70,13 @@ class SharedWriter(PartWriter):
     def commit(self, videos: Sequence[VideoRows]) -> int:
         """Write the rows of whole videos as the next part of this share; gives its number."""
         part = self._next
-        self.write(part, videos)
+        self.write(part, videos, is_new=True)
         self._next += self._share.count
         return part
 
     def _write_first(self, data: bytes) -> None:
         if not self.folder.is_local:
-            try:
-                self.folder.fs.pipe_file(self.folder.at(MANIFEST), data, mode="create")
-            except FileExistsError:
-                return
+            patiently(partial(self.folder.create, MANIFEST, data), on_wait=self._on_wait)
             return
         name = Path(self.folder.at(MANIFEST))
         own = name.with_name(f"{MANIFEST}.{self._share.number}.tmp")

@@ -6,6 +6,8 @@ import errno
 from collections.abc import Callable
 from time import sleep
 
+from pseudolabel.drivers import is_unreachable, said, storage_error
+
 OnWait = Callable[[str, float], None]  # what is wrong, and the seconds until it is tried again
 
 # Long enough for a file server to be started again, and for somebody to make room.
@@ -29,18 +31,23 @@ def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> 
         on_wait: Called before each wait.
 
     Raises:
-        OSError: The last one, when the time is over.
+        OSError: The last one, when the time is over; also where a driver raised something else.
     """
     waited = 0
     while True:
         try:
             write()
-        except OSError as error:
-            waits_s = _waits_s(error)
-            if waited >= len(waits_s):
+        except Exception as error:
+            failed = storage_error(error)
+            if failed is None:
                 raise
+            waits_s = _waits_s(failed)
+            if waited >= len(waits_s):
+                if failed is error:
+                    raise
+                raise failed from error
             if on_wait is not None:
-                on_wait(error.strerror or str(error), waits_s[waited])
+                on_wait(said(failed), waits_s[waited])
             sleep(waits_s[waited])
             waited += 1
         else:
@@ -50,5 +57,4 @@ def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> 
 def _waits_s(error: OSError) -> tuple[float, ...]:
     if error.errno in _FULL:
         return _FULL_S
-    is_network = isinstance(error, (TimeoutError, ConnectionError))
-    return _GONE_S if is_network or error.errno in _GONE else ()
+    return _GONE_S if is_unreachable(error) or error.errno in _GONE else ()

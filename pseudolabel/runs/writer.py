@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import posixpath
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,6 +58,7 @@ class PartWriter:
         *,
         skipped: pa.Table | None = None,
         floor: pa.Table | None = None,
+        is_new: bool = False,
     ) -> None:
         """Write the rows of whole videos as a part, in place of what was there by that number.
 
@@ -67,9 +67,11 @@ class PartWriter:
             videos: Their rows.
             skipped: Rows of `contract.skipped_schema()` instead of what the videos say.
             floor: Rows of `floor.floor_schema()` instead of what the videos say.
+            is_new: Whether nothing may be there; where there are no locks, this finds out.
 
         Raises:
-            RunError: If the disk is full or the folder cannot be written; nothing is half-written.
+            RunError: If the disk is full or the folder cannot be written, or another process has
+                written a part by this number that is new; nothing is half-written.
         """
         import pyarrow as pa
 
@@ -80,29 +82,39 @@ class PartWriter:
             skipped = pa.Table.from_pylist(rows, schema=skipped_schema())
         if floor is None:
             floor = floor_table([pair for video in videos for pair in video.pairs])
-        self.write_rows(part, clips, skipped, floor)
+        self.write_rows(part, clips, skipped, floor, is_new=is_new)
 
-    def write_rows(self, part: int, clips: pa.Table, skipped: pa.Table, floor: pa.Table) -> None:
+    def write_rows(
+        self,
+        part: int,
+        clips: pa.Table,
+        skipped: pa.Table,
+        floor: pa.Table,
+        *,
+        is_new: bool = False,
+    ) -> None:
         """Write rows of `clip_schema()`, `skipped_schema()` and `floor_schema()`, as `write`."""
+        write = self._write_new if is_new else self._write
         for kind, table in (("skipped", skipped), ("floor", floor)):
             if table.num_rows:
-                self._write(part_name(kind, part), _parquet(table))
-            else:
+                write(part_name(kind, part), _parquet(table))
+            elif self.folder.is_local or not is_new:
                 self.remove(part_name(kind, part))  # of an interrupted commit
-        self._write(part_name("clips", part), _parquet(clips))
+        write(part_name("clips", part), _parquet(clips))
 
     def remove(self, name: str) -> None:
         """Delete a file of the run, if it is there."""
         with self._explained():
-            patiently(partial(self._remove, self.folder.at(name)), on_wait=self._on_wait)
+            patiently(partial(self._remove, name), on_wait=self._on_wait)
 
     def first_free(self) -> int:
         """A number above all parts, and above those that an earlier crew may still write."""
-        first = max(self.folder.parts(), default=-1) + 1
-        crew = self.folder.at(CREW)
-        if not self.folder.fs.exists(crew):
+        # Where there is no lock, half a commit may be of a process that still writes.
+        taken = self.folder.parts() if self.folder.is_local else self.folder.taken()
+        first = max(taken, default=-1) + 1
+        if not self.folder.has(CREW):
             return first
-        return max(first, int(self.folder.fs.cat_file(crew))) + NUMBERS_LEFT_OUT
+        return max(first, int(self.folder.read(CREW))) + NUMBERS_LEFT_OUT
 
     def begin_crew(self) -> int:
         """The first of the numbers for processes that may outlive whoever gives them out.
@@ -113,11 +125,10 @@ class PartWriter:
         self._write(CREW, str(first).encode())
         return first
 
-    def _remove(self, path: str) -> None:
-        if self.folder.fs.exists(path):
-            self.folder.fs.rm_file(path)
-        elif self.folder.is_local and not self.folder.fs.exists(self.folder.root):
+    def _remove(self, name: str) -> None:
+        if self.folder.is_local and not self.folder.fs.exists(self.folder.root):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # it may come back
+        self.folder.delete(name)
 
     def _write(self, name: str, data: bytes) -> None:
         path = self.folder.at(name)
@@ -128,18 +139,31 @@ class PartWriter:
         with self._explained():
             patiently(write, on_wait=self._on_wait)
 
-    def _make_folder(self) -> None:
-        fs, root = self.folder.fs, self.folder.root
-        names = (
-            [posixpath.basename(n) for n in fs.ls(root, detail=False)] if fs.exists(root) else []
+    def _write_new(self, name: str, data: bytes) -> None:
+        """Write a file that nobody else may have written; a local run's lock has seen to that."""
+        if self.folder.is_local:
+            self._write(name, data)
+            return
+        with self._explained():
+            patiently(partial(self._create, name, data), on_wait=self._on_wait)
+
+    def _create(self, name: str, data: bytes) -> None:
+        if self.folder.create(name, data) or self.folder.read(name) == data:
+            return  # the same: it was written before, and the answer was lost
+        raise RunError(
+            f"{self.folder.path}: another process is writing to this run",
+            hint="wait for it, or choose another --out; several may write with --shard",
         )
+
+    def _make_folder(self) -> None:
+        names = self.folder.names()
         foreign = [n for n in names if not n.startswith(LOCK) and not n.endswith(".tmp")]
         if foreign and not self.folder.exists():  # in this order: another share may make it now
             raise RunError(
                 f"{self.folder.path}: is not empty, and not a run folder",
                 hint="choose an --out that does not exist yet",
             )
-        fs.makedirs(root, exist_ok=True)
+        self.folder.make()
 
     def _explained(self) -> AbstractContextManager[None]:
         room = "make room, then run the same command again: what is committed is kept"
@@ -183,7 +207,7 @@ class RunWriter(PartWriter):
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write `run.json`."""
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        self._write(MANIFEST, text.encode())
+        self._write_new(MANIFEST, text.encode())
 
     def commit(
         self,
@@ -194,7 +218,7 @@ class RunWriter(PartWriter):
     ) -> int:
         """Write the rows of whole videos as the next part, as `write` does; gives its number."""
         part = self._next
-        self.write(part, videos, skipped=skipped, floor=floor)
+        self.write(part, videos, skipped=skipped, floor=floor, is_new=True)
         self._next += 1
         return part
 
@@ -205,7 +229,7 @@ class RunWriter(PartWriter):
     def commit_rows(self, clips: pa.Table, skipped: pa.Table, floor: pa.Table) -> int:
         """Write rows as the next part, as `write_rows` does; gives its number."""
         part = self._next
-        self.write_rows(part, clips, skipped, floor)
+        self.write_rows(part, clips, skipped, floor, is_new=True)
         self._next += 1
         return part
 

@@ -9,20 +9,29 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from time import monotonic, sleep
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from pseudolabel.drivers import is_unreachable, said
 from pseudolabel.records import SkipReason
 from pseudolabel.videos.signals import VideoSkippedError, one_line
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
+T = TypeVar("T")
+
 __all__ = ["VideoSkippedError", "hash_content", "open_container"]
 
 _HASHED_BYTES = 1 << 16  # of each end of the file
+# Beyond what is asked for, in one request. Drivers' own choice may be 50 MB, most of which is
+# thrown away where frames lie far apart; much less, and time goes into requests.
+_READ_AHEAD_BYTES = 1 << 21
+# A store may be away for a moment, and with it every video; a worker may be silent for a minute.
+_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 12.0)
 
 # Demuxers that open what a file names (local files, other hosts), or that turn any text into
 # pictures; none of them holds a video of its own.
@@ -39,28 +48,25 @@ class RemoteFile:
     """A file behind a URL, for FFmpeg to read: every failure of its library is an `OSError`."""
 
     def __init__(self, url: str) -> None:
-        import fsspec
+        from fsspec.core import url_to_fs
 
-        try:
-            self._file: IO[bytes] = fsspec.open(url, "rb").open()
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # each protocol's library has its own exceptions
-            raise OSError(one_line(error)) from error
+        # A web address that does not answer may be gone for good, and is one of many.
+        self._waits_s = () if url.startswith(("http://", "https://")) else _WAITS_S
+
+        def open_it() -> IO[bytes]:
+            driver, path = url_to_fs(url)
+            opened: IO[bytes] = driver.open(path, "rb", block_size=_READ_AHEAD_BYTES)
+            return opened
+
+        self._file = self._ask(open_it)
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes from the current position."""
-        try:
-            return self._file.read(size)
-        except Exception as error:
-            raise OSError(one_line(error)) from error
+        return self._ask(lambda: self._file.read(size))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move; gives the new position in bytes."""
-        try:
-            return self._file.seek(offset, whence)
-        except Exception as error:
-            raise OSError(one_line(error)) from error
+        return self._ask(lambda: self._file.seek(offset, whence))
 
     def tell(self) -> int:
         """The position in bytes."""
@@ -72,6 +78,21 @@ class RemoteFile:
             self._file.close()
         except Exception:
             return
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """Ask the driver; again after a while, where a store does not answer."""
+        began_s, waits_s = monotonic(), iter(self._waits_s)
+        while True:
+            try:
+                return question()
+            except FileNotFoundError:
+                raise
+            except Exception as error:  # each protocol's library has its own exceptions
+                wait_s = next(waits_s, None)
+                is_late = monotonic() - began_s > sum(self._waits_s)  # the library tries again, too
+                if wait_s is None or is_late or not is_unreachable(error):
+                    raise OSError(said(error)) from error
+                sleep(wait_s)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.contract import clip_schema
 from pseudolabel.errors import RunError
 from pseudolabel.runs import compact as module
+from pseudolabel.runs.ahead import AT_ONCE
 from pseudolabel.runs.compact import compact
 from pseudolabel.runs.consolidate import consolidate
 from pseudolabel.runs.findings import find_in_run
@@ -228,12 +229,12 @@ def test_a_consolidation_goes_on_when_both_runs_were_compacted(tmp_path: Path) -
 
 
 def test_one_who_reads_meanwhile_is_told(tmp_path: Path) -> None:
-    run = many_parts(tmp_path / "run")
+    run = write_run(tmp_path / "run", *([video_rows(f"{n}")] for n in range(AT_ONCE + 2)))
     reading = RunFolder(run).rows()
     next(reading)
     compact(run)
     with pytest.raises(RunError, match="compacted while it was read") as caught:
-        next(reading)
+        list(reading)  # those that were read ahead are there
     assert "again" in str(caught.value.hint)
     newest_first = RunFolder(run).rows(newest_first=True)
     assert sum(map(len, newest_first)) == len(rows(RunFolder(run)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.errors import ReleaseError
 from pseudolabel.release.manifest import SourceRun
+from pseudolabel.runs.ahead import ahead
 from pseudolabel.runs.consolidator import model_name
 from pseudolabel.runs.floor import Floor
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.folder import RunFolder, part_name
 from pseudolabel.runs.repeats import repeated_ids
 
 if TYPE_CHECKING:
@@ -82,17 +83,26 @@ class Sources:
             columns: Which, with "video_id" among them; None: all.
         """
         waiting: list[pa.Table] = []
-        run: int | None = None
-        for at, part in self._places:
+        run = 0
+        read = ahead(self._reads(kind, columns))
+        for (at, _), table in zip(self._places, read, strict=True):
             if waiting and (at != run or sum(map(len, waiting)) >= rows):
-                yield self._joined(run or 0, waiting)
+                yield self._joined(run, waiting)
                 waiting = []
             run = at
-            without = self._left_out[at, part]
-            folder = self._folders[at]
-            waiting.append(folder.rows_of(part, kind, without=without, columns=columns))
+            waiting.append(table)
         if waiting:
-            yield self._joined(run or 0, waiting)
+            yield self._joined(run, waiting)
+
+    def _reads(
+        self, kind: Literal["clips", "skipped"], columns: Sequence[str] | None
+    ) -> Iterator[tuple[int, Callable[[], pa.Table]]]:
+        """What reads each place, and how many bytes."""
+        sizes = [folder.sizes() for folder in self._folders]
+        for at, part in self._places:
+            read = partial(self._folders[at].rows_of, part, kind, columns=columns)
+            size = sizes[at].get(part_name(kind, part), 0)
+            yield size, partial(read, without=self._left_out[at, part])
 
     def _joined(self, run: int, tables: Sequence[pa.Table]) -> RunRows:
         import pyarrow as pa

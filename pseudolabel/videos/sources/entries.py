@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from pseudolabel.drivers import check_driver
+from pseudolabel.errors import InputError
 from pseudolabel.records import Skipped, SkipReason, Span, Video
 
 # fsspec chains URLs: "simplecache::s3://bucket/a.mp4".
@@ -136,6 +138,9 @@ def named_entry(name: str, folder: str, details: Details | None = None) -> Entry
     """The video that a list or table in `folder` names: a path from there, or a URL.
 
     URLs are not asked after: that would be one request each, for every run and every resume.
+
+    Raises:
+        PseudolabelError: If what opens such URLs is not installed.
     """
     details = details or Details()
     name = local_path(name)
@@ -144,6 +149,7 @@ def named_entry(name: str, folder: str, details: Details | None = None) -> Entry
     video_id = written_id(name, folder)
     if not is_url(name):
         return local_entry(os.path.join(folder, name), video_id, details)  # noqa: PTH118
+    check_driver(name, InputError)
     video = Video(
         video_id=valid_id(details.video_id or video_id),
         source=name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from pseudolabel.drivers import find_driver, said
 from pseudolabel.errors import InputError
 from pseudolabel.records import Video
 from pseudolabel.videos.sources.entries import Entry, Found, failed_entry, is_url, url_id, valid_id
@@ -21,7 +21,6 @@ _EVERY_VIDEO = Pattern()
 # Under these names fsspec's drivers tell what a file holds, or else when it was written.
 _ETAGS = ("ETag", "etag", "blob_id", "md5Hash", "content_md5", "Content-MD5")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "Last-Modified", "created")
-_EXTRAS = {"https": "http", "s3a": "s3", "az": "abfs", "abfss": "abfs", "gs": "gcs"}
 
 
 @contextmanager
@@ -30,9 +29,10 @@ def open_source(source: str) -> Iterator[IO[bytes]]:
 
     Raises:
         InputError: If it cannot be opened.
+        MissingExtraError: If S3's driver is missing.
     """
     if is_url(source):
-        file_system, path = _file_system(source)
+        file_system, path = find_driver(source, InputError)
         handle = _ask(source, lambda: file_system.open(path, "rb"))
     else:
         handle = _ask(source, lambda: Path(source).open("rb"))  # noqa: SIM115  # below
@@ -47,8 +47,10 @@ def remote_entries(url: str) -> Iterator[Entry]:
 
     Raises:
         InputError: If there is nothing, or the driver is missing or fails.
+        MissingExtraError: If S3's driver is missing.
     """
-    file_system, path = _file_system(url)
+    file_system, path = find_driver(url, InputError)
+    file_system.invalidate_cache()  # what an earlier look has found may have changed
     lists = not url.split("::")[0].startswith(("http://", "https://"))
     info = _info(file_system, path, url, may_be_missing=lists and is_glob(path))
     chain = "".join(url.partition("::")[1:])
@@ -110,26 +112,6 @@ def _listed(info: dict[str, Any]) -> str:
     return f"{info['size']}-{stamp}"
 
 
-def _file_system(url: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs
-
-    try:
-        file_system, path = _ask(url, lambda: url_to_fs(url))
-    except ImportError as error:
-        raise InputError(f"{url}: {error}", hint=_install_hint(url)) from None
-    return file_system, str(path)
-
-
-def _install_hint(url: str) -> str:
-    """The command that installs the driver, where fsspec itself knows one."""
-    protocol = url.split("::")[-1].split("://")[0] if "::" in url else url.split("://")[0]
-    extra = _EXTRAS.get(protocol, protocol)
-    known = importlib.metadata.metadata("fsspec").get_all("Provides-Extra") or []
-    if extra in known:
-        return f"pip install 'fsspec[{extra}]'"
-    return f"pip install the fsspec driver for {protocol}://"
-
-
 def _info(file_system: Any, path: str, url: str, *, may_be_missing: bool) -> dict[str, Any] | None:
     def info() -> dict[str, Any] | None:
         try:
@@ -147,11 +129,9 @@ def _ask(source: str, question: Callable[[], T]) -> T:
     """Ask a driver. Its errors are its client library's own: any of them is the input's."""
     try:
         return question()
-    except ImportError:
-        raise
     except FileNotFoundError:
         raise InputError(f"{source}: not found", hint="check the path or the address") from None
     except OSError as error:
-        raise InputError(f"{source}: {error.strerror or error}") from error
+        raise InputError(f"{source}: {said(error)}") from error
     except Exception as error:
-        raise InputError(f"{source}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{source}: {type(error).__name__}: {said(error)}") from error

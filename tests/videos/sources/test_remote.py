@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -102,21 +101,6 @@ def test_videos_inside_a_zip_file_can_be_opened_by_their_source(tmp_path: Path) 
     assert video.video_id == "a.mp4"
     with fsspec.open(video.source) as file:
         assert file.read() == b"123"
-
-
-@pytest.mark.parametrize(
-    ("url", "module", "hint"),
-    [
-        ("s3://bucket/a.mp4", "s3fs", "pip install 'fsspec[s3]'"),
-        ("gs://bucket/*.mp4", "gcsfs", "pip install 'fsspec[gcs]'"),
-    ],
-)
-def test_a_missing_driver_is_named_with_its_remedy(url: str, module: str, hint: str) -> None:
-    if importlib.util.find_spec(module):
-        pytest.skip(f"{module} is installed")
-    error = refused(url)
-    assert str(error).startswith(f"{url}: ")
-    assert error.hint == hint
 
 
 def test_an_unknown_protocol_is_refused() -> None:
