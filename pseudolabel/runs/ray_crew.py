@@ -19,6 +19,7 @@ from pseudolabel.runs.ray_worker import ShardWorker
 
 OBJECT_STORE_BYTES = 2**27  # of a Ray of our own; pixels never pass through it
 CONNECT_S = 10.0
+MOST_SAID = 400  # characters of what Ray says where it does not start
 CALLS_AT_ONCE = 8  # an actor answers them in threads; more than there are shards in flight
 
 
@@ -147,7 +148,7 @@ def _connected(wanted: RayOptions) -> tuple[Any, bool]:
                 **quiet,
             )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        why = str(error).strip().partition("\n")[0]
+        why = " ".join(str(error).split())[:MOST_SAID]
         if wanted.address is None:
             raise RunError(f"--engine ray: Ray does not start: {why}") from error
         raise RunError(

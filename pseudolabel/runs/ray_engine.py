@@ -87,7 +87,7 @@ class RayEngine:
         self._crew = Crew(recipe, out, run)
         try:
             self._first = self._crew.start()
-            self._described: Described = self._answer(self._first.describe)
+            self._described: Described = self._answer("describe")
         except BaseException:
             self._crew.close()
             raise
@@ -113,7 +113,7 @@ class RayEngine:
             CaptionerError: If it cannot be loaded.
             RunError: If the process dies of it.
         """
-        self._answer(self._first.load, self._described.options, ())
+        self._answer("load", self._described.options, ())
 
     def caption(
         self,
@@ -151,16 +151,22 @@ class RayEngine:
             if on_progress is not None:
                 on_progress(tally)
 
-    def _answer(self, method: Any, *arguments: object) -> Any:
+    def _answer(self, method: str, *arguments: object) -> Any:
+        """What the first process says; another one is asked, where it is killed before that."""
         import ray
 
-        try:
-            return _checked(ray.get(method.remote(*arguments)))
-        except _deaths() as error:
-            raise RunError(
-                f"a captioning process dies before it can work: {_line(error)}",
-                hint="run without --engine ray to see more",
-            ) from error
+        for start in range(MOST_FAILED_STARTS):
+            try:
+                return _checked(ray.get(getattr(self._first, method).remote(*arguments)))
+            except _deaths() as error:
+                self._crew.end(self._first)
+                if start == MOST_FAILED_STARTS - 1:
+                    raise RunError(
+                        f"a captioning process dies before it can work: {_line(error)}",
+                        hint="run without --engine ray to see more",
+                    ) from error
+                self._first = self._crew.start()
+        raise AssertionError("the last start answers or raises")
 
 
 class _Run:

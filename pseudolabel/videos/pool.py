@@ -34,6 +34,7 @@ AHEAD_BYTES = 512 * 2**20  # of decoded frames that wait; memory is used only as
 EVENTS_AHEAD = 4096  # events that carry no pixels wait here, so a flood of bad files is bounded
 VIDEOS_AHEAD = 2  # one being decoded, one to go on with at once
 TRIES = 2  # a video that kills its worker is given one more
+MOST_KILLED_STARTS = 3  # in a row: whatever kills workers before they work will not stop
 
 Event = VideoOpened | Frame | Skipped | VideoFinished
 
@@ -115,6 +116,7 @@ class DecodePool:
         )
         self._again: deque[Video] = deque()  # lost with a worker, to be given out first
         self._deaths: dict[str, int] = {}  # worker deaths by video id
+        self._killed_starts = 0  # in a row: workers that were killed before they could work
         self._listed_all = False
         self._finished = threading.Event()  # all events are in the queue, or `_error` is set
         self._stopping = threading.Event()
@@ -219,6 +221,7 @@ class DecodePool:
         worker.heard_s = time.monotonic()
         if isinstance(message, Ready):
             worker.is_ready = True
+            self._killed_starts = 0
         elif not isinstance(message, Progress):
             self._pass_on(worker, message)
 
@@ -279,12 +282,16 @@ class DecodePool:
         """Replace a worker; its video is tried once more, unless it has used up its tries."""
         worker.stop()
         status = worker.process.returncode
-        if not worker.is_ready and reason is SkipReason.DECODER_CRASHED:
-            raise RunError(
-                f"a decode worker does not start (exit status {status})",
-                hint=f"try: {sys.executable} -c 'import pseudolabel.videos.worker'",
-            )
-        if worker.videos:
+        has_not_started = not worker.is_ready and reason is SkipReason.DECODER_CRASHED
+        if has_not_started:
+            self._killed_starts += 1
+            # Somebody's signal, such as for want of memory, is no fault of what it starts with.
+            if status >= 0 or self._killed_starts >= MOST_KILLED_STARTS:
+                raise RunError(
+                    f"a decode worker does not start (exit status {status})",
+                    hint=f"try: {sys.executable} -c 'import pseudolabel.videos.worker'",
+                )
+        elif worker.videos:
             video = worker.videos.popleft()
             deaths = self._deaths[video.video_id] = self._deaths.get(video.video_id, 0) + 1
             # A hang costs its whole time limit, so it is not tried again; a kill may have been

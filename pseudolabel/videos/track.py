@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -120,11 +121,14 @@ class Track:
         failures = 0
         while failures < _READ_RETRIES:
             try:
-                for packet in self.container.demux(*streams):
-                    # An empty packet would tell the decoder that the video is over.
-                    if packet.size and not packet.is_discard:
-                        failures = 0
-                        yield packet
+                # Closed by hand: PyAV's generators leak where they are only dropped.
+                packets: Any = self.container.demux(*streams)
+                with closing(packets):
+                    for packet in packets:
+                        # An empty packet would tell the decoder that the video is over.
+                        if packet.size and not packet.is_discard:
+                            failures = 0
+                            yield packet
                 return
             except (av.FFmpegError, OSError) as error:
                 self.read_error = str(error)

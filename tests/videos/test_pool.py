@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pseudolabel.errors import RunError
 from pseudolabel.records import Frame, FrameSize, Skipped, SkipReason, Video
 from pseudolabel.videos.decode import VideoOpened
 from pseudolabel.videos.messages import FrameInSlot, VideoFinished
 from pseudolabel.videos.options import ClipOptions, FrameOptions
-from pseudolabel.videos.pool import AHEAD_BYTES, DecodePool, Event
+from pseudolabel.videos.pool import AHEAD_BYTES, DecodePool, Event, Worker
 from video_factory import make_video, read_number
 
 CLIPS = ClipOptions(length_s=0.4, min_clip_s=0.0)
@@ -175,6 +176,29 @@ def test_a_killed_worker_costs_nothing_the_first_time(
         events.append(event)
     assert numbers(events) == expected(videos)
     assert all(e.failure is None for _, e in events if isinstance(e, VideoFinished))
+
+
+def test_a_worker_that_is_killed_before_it_works_costs_nothing(
+    videos: list[Video], pool: Callable[..., DecodePool]
+) -> None:
+    running = pool(videos)
+    kill(running, signal.SIGKILL)
+    assert numbers(running) == expected(videos)
+
+
+def test_workers_that_are_always_killed_before_they_work_end_it(
+    videos: list[Video], pool: Callable[..., DecodePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = DecodePool._start
+
+    def killed(self: DecodePool, index: int) -> Worker:
+        worker = start(self, index)
+        worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(DecodePool, "_start", killed)
+    with pytest.raises(RunError, match=r"does not start \(exit status -9\)"):
+        list(pool(videos))
 
 
 def test_a_video_that_kills_its_worker_twice_is_skipped_and_the_rest_go_on(
