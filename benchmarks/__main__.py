@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 NAMES = (
-    *("startup", "decode", "memory", "release", "parts", "duplicates", "captions", "scoring"),
-    *("compare", "metrics", "loop", "light", "pipeline"),
+    *("startup", "decode", "memory", "growth", "kills", "release", "parts", "duplicates"),
+    *("captions", "scoring", "compare", "metrics", "loop", "side_by_side", "light", "pipeline"),
 )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from benchmarks.blip import TOKENS, model_folder, quiet
+from benchmarks.blip import TOKENS, model_folder
 from benchmarks.collection import folder_of
 from benchmarks.footage import FPS, P360
 from benchmarks.machine import warn_if_busy
+from benchmarks.peer_loops import Loop
 from benchmarks.peers import import_peers, versions
 from benchmarks.reporting import Report, Table, measure_by_turns, median, spread
 from pseudolabel import CaptionOptions, FrameOptions, caption_videos
@@ -42,7 +43,7 @@ def run(data: Path, *, quick: bool) -> Report:
     ours_exact = f"pseudolabel --dtype auto ({dtype}) --snap exact"
     ours_single = "pseudolabel --dtype float32"
     series: dict[str, Callable[[], object]] = {
-        LOOP: lambda: loop.caption(folder),
+        LOOP: lambda: list(_captions(loop, folder)),
         ours_auto: lambda: _ours(auto, data, folder),
         ours_exact: lambda: _ours(auto, data, folder, snap="exact"),
         ours_single: lambda: _ours(single, data, folder),
@@ -83,44 +84,13 @@ def run(data: Path, *, quick: bool) -> Report:
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """OpenCV or decord, Pillow, the processor, `generate`."""
+def _captions(loop: Loop, folder: Path) -> Iterator[str]:
+    for video in sorted(folder.iterdir()):
+        yield from loop.caption(video, _centers)
 
-    model: Any
-    processor: Any
 
-    @classmethod
-    def load(cls, folder: Path) -> Loop:
-        """As the model's card says it."""
-        import torch
-        from transformers import BlipForConditionalGeneration, BlipProcessor
-
-        quiet()
-        model = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-        return cls(model.eval(), BlipProcessor.from_pretrained(folder))
-
-    def caption(self, folder: Path, *, most: int | None = None) -> list[tuple[str, int]]:
-        """Texts, and how many tokens each took."""
-        import cv2
-        from PIL import Image
-
-        texts: list[tuple[str, int]] = []
-        for path in sorted(folder.iterdir()):
-            capture = cv2.VideoCapture(str(path))
-            frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-            for start, end in _clips(frames):
-                if most is not None and len(texts) == most:
-                    return texts
-                capture.set(cv2.CAP_PROP_POS_FRAMES, (start + end) // 2)
-                pixels = capture.read()[1]
-                image = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-                inputs = self.processor(images=image, return_tensors="pt")
-                tokens = self.model.generate(**inputs, max_new_tokens=TOKENS)
-                text = self.processor.decode(tokens[0], skip_special_tokens=True)
-                texts.append((text, len(text.split())))
-            capture.release()
-        return texts
+def _centers(frames: int) -> list[int]:
+    return [(start + end) // 2 for start, end in _clips(frames)]
 
 
 def _clips(frames: int) -> list[tuple[int, int]]:
@@ -154,7 +124,7 @@ def _warm_up(loop: Loop, ours: tuple[Captioner, ...], data: Path, folder: Path) 
     """Run everything a little; gives the number of clips, once all agree on it."""
     from pseudolabel import find_rows
 
-    lengths = {length for _, length in loop.caption(folder, most=2)}
+    lengths = {len(text.split()) for text in islice(_captions(loop, folder), 2)}
     first = sorted(folder.iterdir())[0]
     for captioner in ours:
         _ours(captioner, data, first)
