@@ -76,6 +76,24 @@ def counting_bar(what: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def steps_bar(before: str) -> Iterator[Callable[[int, int, float | None], None]]:
+    """Gives the function that moves the bar of a training: step, steps, and the loss.
+
+    Args:
+        before: What the bar says until then.
+    """
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("steps"))
+    with _bar(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+        task = progress.add_task(before, total=None)
+
+        def show(step: int, steps: int, loss: float | None) -> None:
+            line = "training" if loss is None else f"loss {loss:.3f}"
+            progress.update(task, completed=step, total=steps, description=line)
+
+        yield show
+
+
+@contextmanager
 def steps(what: str) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
     """Gives a function that says the next step, and one that shows how many it has counted.
 

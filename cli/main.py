@@ -17,9 +17,11 @@ from .demo import demo
 from .diff import diff
 from .evaluate import evaluate
 from .export import export
+from .frames import frames
 from .push import push
 from .review import review
 from .show import show
+from .train import train
 from .transcribe import transcribe
 from .validate import validate
 
@@ -61,4 +63,6 @@ app.command()(push)
 app.command()(transcribe)
 app.command()(compare)
 app.command()(evaluate)
+app.command()(frames)
+app.command()(train)
 app.command()(demo)

@@ -20,8 +20,11 @@ __all__ = [
     "Comparison",
     "ConsolidateOptions",
     "ConsolidateTally",
+    "DataOptions",
     "Evaluation",
     "FrameOptions",
+    "FramesOptions",
+    "ModelOptions",
     "Problem",
     "PseudolabelError",
     "ReleaseDiff",
@@ -30,6 +33,8 @@ __all__ = [
     "ReviewOptions",
     "RunOptions",
     "Tally",
+    "TrainOptions",
+    "Trained",
     "TranscribeOptions",
     "caption_videos",
     "compact",
@@ -38,10 +43,12 @@ __all__ = [
     "diff",
     "evaluate",
     "export",
+    "extract_frames",
     "find_rows",
     "push",
     "review",
     "run_demo",
+    "train",
     "transcribe_videos",
     "validate",
 ]
@@ -54,8 +61,11 @@ _HOMES = {
     "Comparison": "pseudolabel.evaluation.comparison",
     "ConsolidateOptions": "pseudolabel.captions.options",
     "ConsolidateTally": "pseudolabel.runs.consolidate",
+    "DataOptions": "pseudolabel.training.options",
     "Evaluation": "pseudolabel.evaluation.evaluate",
     "FrameOptions": "pseudolabel.videos.options",
+    "FramesOptions": "pseudolabel.training.frames",
+    "ModelOptions": "pseudolabel.training.train_options",
     "Problem": "pseudolabel.release.validate",
     "PseudolabelError": "pseudolabel.errors",
     "ReleaseDiff": "pseudolabel.release.comparison.changes",
@@ -64,6 +74,8 @@ _HOMES = {
     "ReviewOptions": "pseudolabel.evaluation.review",
     "RunOptions": "pseudolabel.runs.options",
     "Tally": "pseudolabel.runs.tally",
+    "TrainOptions": "pseudolabel.training.train_options",
+    "Trained": "pseudolabel.training.train",
     "TranscribeOptions": "pseudolabel.speech.whisper_files",
     "caption_videos": "pseudolabel.runs.caption",
     "compact": "pseudolabel.runs.compact",
@@ -72,10 +84,12 @@ _HOMES = {
     "diff": "pseudolabel.release.comparison.diff",
     "evaluate": "pseudolabel.evaluation.evaluate",
     "export": "pseudolabel.release.export",
+    "extract_frames": "pseudolabel.training.frames",
     "find_rows": "pseudolabel.runs.show",
     "push": "pseudolabel.release.push",
     "review": "pseudolabel.evaluation.review",
     "run_demo": "pseudolabel.demo.run",
+    "train": "pseudolabel.training.train",
     "transcribe_videos": "pseudolabel.evaluation.transcribe",
     "validate": "pseudolabel.release.validate",
 }
@@ -103,6 +117,10 @@ if TYPE_CHECKING:
     from pseudolabel.runs.show import find_rows
     from pseudolabel.runs.tally import Tally
     from pseudolabel.speech.whisper_files import TranscribeOptions
+    from pseudolabel.training.frames import FramesOptions, extract_frames
+    from pseudolabel.training.options import DataOptions
+    from pseudolabel.training.train import Trained, train
+    from pseudolabel.training.train_options import ModelOptions, TrainOptions
     from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 

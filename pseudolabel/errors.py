@@ -59,6 +59,10 @@ class EvaluationError(PseudolabelError):
     """Captions cannot be scored: nothing to score them against, or a judge is missing or fails."""
 
 
+class TrainingError(PseudolabelError):
+    """A captioner cannot be trained, or its training cannot go on."""
+
+
 class MissingExtraError(PseudolabelError):
     """A feature needs a package that one of the extras installs.
 

@@ -19,6 +19,7 @@ from loopback_hub import UPLOAD_WARNING, LoopbackHub, use_hub
 from pseudolabel.demo.files import read_truth, write_world
 from pseudolabel.demo.transcripts import write_transcripts
 from speech_clip import WHISPER, speech, video_with_sound
+from tiny_video_captioner import write_parts
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -44,6 +45,8 @@ BEFORE = {
     "validate": ["run", "releases/1.0.0", "USER/REPO"],
     "diff": ["run", "more-run", "releases/1.0.0", "releases/1.1.0", "USER/REPO"],
     "push": ["run", "releases/1.0.0"],
+    "frames": ["run"],
+    "train": ["run", "releases/1.0.0"],
 }
 MADE_BY = {
     "run": "pseudolabel caption my_videos/world-00.mp4 --out run --model demo",
@@ -85,6 +88,8 @@ def test_the_examples_run(
         (home / "talks").mkdir()
         video_with_sound(home / "talks" / "talk.mp4", speech())
         (home / "whisper-tiny.en").symlink_to(WHISPER)
+    if page.stem == "train":
+        write_parts(home / "tiny-timesformer", home / "tiny-opt")
     with LoopbackHub("USER") as hub:
         use_hub(monkeypatch, hub, tmp_path / "cache")
         run_all([MADE_BY[needed] for needed in BEFORE.get(page.stem, [])], invoke)

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import OPTConfig, TimesformerConfig
 
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.model import VideoCaptioner
+from tiny_models import byte_tokenizer
+
+hf: Any = transformers  # its annotations are partial
 
 FRAMES, SIZE, PATCH = 4, 32, 8
 PATCHES = (SIZE // PATCH) ** 2
@@ -78,3 +83,25 @@ def texts(count: int = 2, length: int = 6, *, seed: int = 0) -> torch.Tensor:
     words = torch.randint(4, VOCABULARY, (count, length), generator=generator)
     words[:, 0] = 2
     return words
+
+
+def write_parts(encoder: Path, language_model: Path) -> None:
+    """Folders of a TimeSformer and of an OPT with its tokenizer, to be joined."""
+    torch.manual_seed(0)
+    hf.TimesformerModel(vision_config()).save_pretrained(encoder)
+    end = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = byte_tokenizer(["<s>", "<pad>", "</s>"], **end)
+    config = text_config(vocab_size=len(tokenizer), pad_token_id=1, bos_token_id=2, eos_token_id=2)
+    hf.OPTForCausalLM(config).save_pretrained(language_model)
+    tokenizer.save_pretrained(language_model)
+
+
+def write_checkpoint(folder: Path, *, is_open: bool = True, **config: Any) -> Path:
+    """A captioner in a folder as training leaves it: weights, configuration and tokenizer."""
+    end = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = byte_tokenizer(["<s>", "<pad>", "</s>"], **end)
+    ids = {"pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 2}
+    text = {"vocab_size": len(tokenizer), **ids}
+    captioner(text=text, is_open=is_open, **config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

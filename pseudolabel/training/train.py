@@ -1,0 +1,169 @@
+"""`train`: a video captioner from pseudolabels, and on from where it stopped."""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pseudolabel.captioners.batching import is_out_of_memory
+from pseudolabel.captioners.weights import quiet_transformers
+from pseudolabel.errors import MissingExtraError, TrainingError
+from pseudolabel.training.checkpoints import (
+    checkpoints,
+    is_out_of_patience,
+    read_state,
+    step_of,
+)
+from pseudolabel.training.found import Found
+from pseudolabel.training.loading import Tally
+from pseudolabel.training.options import DataOptions
+from pseudolabel.training.train_options import ModelOptions, TrainOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStep:
+    """How far it is."""
+
+    step: int
+    steps: int
+    loss: float | None  # the mean since it was logged last
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a start of the training did."""
+
+    out: str
+    step: int  # reached
+    steps: int  # to reach
+    first_step: int  # where it went on; 0: a new one
+    is_ended: bool  # all steps, or patience; not, where it was asked to stop
+    scores: dict[str, float]  # of the weights that were kept; by metric
+    found: Found
+    broken: Tally
+    is_first_process: bool  # the one that speaks, of several that train together
+
+
+def train(
+    data: DataOptions,
+    out: str,
+    *,
+    model: ModelOptions | None = None,
+    options: TrainOptions | None = None,
+    on_step: Callable[[TrainStep], None] | None = None,
+    on_found: Callable[[Found], None] | None = None,
+) -> Trained:
+    """Train a video captioner: TimeSformer and OPT, joined by adapters (arXiv 2304.02080).
+
+    Started again with the same options on the same folder, it goes on from its newest checkpoint,
+    exact to the step. On SIGTERM or SIGINT the step in work is finished and saved first. With
+    `torchrun` or `accelerate launch`, every process calls this.
+
+    Args:
+        data: What is learned from.
+        out: The folder of the captioner: `VideoCaptioner.from_pretrained`, `--model video:OUT`
+            and `--init OUT` take it. Its checkpoints lie in it.
+        model: What learns; by default the paper's parts, newly joined.
+        options: How.
+        on_step: Called after each step, on the first process.
+        on_found: Called once with what there is to learn from, before models are loaded, on the
+            first process.
+
+    Raises:
+        InputError: If there is nothing to learn from, or it cannot be read any more.
+        OptionError, ReleaseError, RunError, HubError: If the data or the options are not right.
+        CaptionerError: If a model cannot be loaded.
+        TrainingError: If the folder has another training, the loss is no number, or memory runs
+            out.
+        MissingExtraError: If accelerate is not installed.
+    """
+    _require_accelerate()
+    from pseudolabel.training.session import Session, is_first_process
+
+    folder = Path(out)
+    session = Session(data, model or ModelOptions(), options or TrainOptions(), folder)
+    if on_found is not None and is_first_process():
+        on_found(session.found)
+    before = checkpoints(folder)
+    first = step_of(before[-1]) if before else 0
+    with quiet_transformers():
+        trainer, ending = session.trainer(first, _teller(session.steps, on_step))
+        if first < session.steps and not _is_out_of_patience(before, session.options.patience):
+            with _asked_to_end(ending), _one_line_on_memory(session.options):
+                trainer.train(str(before[-1]) if before else None)
+    is_ended = not ending.is_asked or trainer.state.global_step >= session.steps
+    scores = session.finish() if is_ended else {}
+    step = trainer.state.global_step or first
+    return Trained(
+        out,
+        step,
+        session.steps,
+        first,
+        is_ended,
+        scores,
+        session.found,
+        session.feed.tally,
+        is_first_process(),
+    )
+
+
+def _is_out_of_patience(before: list[Path], patience: int) -> bool:
+    return bool(before) and is_out_of_patience(read_state(before[-1])["log_history"], patience)
+
+
+def _require_accelerate() -> None:
+    try:
+        import accelerate  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("accelerate", extra="train", needed_for="train") from None
+
+
+def _teller(
+    steps: int, on_step: Callable[[TrainStep], None] | None
+) -> Callable[[int, float | None], None] | None:
+    if on_step is None:
+        return None
+    return lambda step, loss: on_step(TrainStep(step, steps, loss))
+
+
+@contextmanager
+def _asked_to_end(ending: Any) -> Iterator[None]:
+    """A first SIGTERM or SIGINT asks for an end after the step; a second one ends it at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ask(_number: int, _frame: object) -> None:
+        ending.is_asked = True
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _one_line_on_memory(options: TrainOptions) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"--batch-size {options.batch_size}: a step does not fit into memory",
+            hint="halve --batch-size and double --accumulate, or give --checkpointing",
+        ) from error
