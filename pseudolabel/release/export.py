@@ -47,7 +47,7 @@ def export(
     """Make a release of one or more runs.
 
     The folder loads with `datasets.load_dataset` as it is. The same runs and options give the
-    same bytes. Memory holds some 100 bytes a clip, and never all rows.
+    same bytes. Memory holds some 150 bytes a clip, and never all rows.
 
     Args:
         runs: Run folders; a video's rows come from one of them.

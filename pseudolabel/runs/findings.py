@@ -2,7 +2,7 @@
 
 Repeats, near-duplicates and the floor of chance depend on other rows. They are computed over a
 finished run, whenever it is looked at or released, and never kept in its parts: so a run that was
-interrupted ends as one that was not. Two passes, some 100 bytes a clip in memory.
+interrupted ends as one that was not. Two passes, some 150 bytes a clip in memory.
 """
 
 from __future__ import annotations
