@@ -76,6 +76,7 @@ def _clips(random: np.random.Generator, start: int, count: int) -> Any:
         "truncated": pa.array(np.zeros(count, bool)),
         "frame_time_s": times,
         "is_rewritten": pa.array(np.zeros(count, bool)),
+        "seen_together": pa.array(np.zeros(count, bool)),
         "parts": _parts(times, schema.field("parts").type),
         "frames": _frames(captions, logprob, times, schema.field("frames").type),
         "flags": pa.ListArray.from_arrays(np.zeros(count + 1, np.int32), pa.array([], pa.string())),

@@ -24,6 +24,7 @@ from pseudolabel.captioners.video_model.assembly import from_encoder_decoder
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.captioners.weights import load_weights
+from pseudolabel.errors import InputError
 from pseudolabel.training.checkpoints import (
     METRIC,
     UNFINISHED,
@@ -38,6 +39,7 @@ from pseudolabel.training.opening import open_examples
 from pseudolabel.training.options import DataOptions
 from pseudolabel.training.order import Order
 from pseudolabel.training.record import TrainRecord
+from pseudolabel.training.source import splits_of
 from pseudolabel.training.targets import Tokenize
 from pseudolabel.training.train_options import (
     DEFAULT_ENCODER,
@@ -126,8 +128,8 @@ class Session:
         self, first_step: int, tell: Callable[[int, float | None], None] | None
     ) -> tuple[VideoTrainer, Ending]:
         """What trains, and what ends it; writes down in the folder what this training is."""
-        self.record.write(self._out)
         held_out = self._held_out()
+        self.record.write(self._out)
         ending = Ending(evaluates=held_out is not None)
         callbacks: list[TrainerCallback] = [ending, Telling(tell)]
         if held_out is not None and self.options.patience:
@@ -146,10 +148,20 @@ class Session:
         return trainer, ending
 
     def _held_out(self) -> HeldOut | None:
-        options = self.options
-        if not options.evaluate_every or self._data.data is None or not self._data.validation:
+        options, source = self.options, self.found.source
+        if not options.evaluate_every or source is None:
             return None
-        examples, _ = open_examples(self._data, VALIDATION, is_training=False)
+        if not self._data.validation and VALIDATION not in splits_of(source):
+            return None
+        # Of the very files that are learned from, should there be a newer version by now.
+        data = replace(self._data, data=source.folder)
+        try:
+            examples, _ = open_examples(data, VALIDATION, is_training=False)
+        except InputError as error:
+            raise InputError(
+                f"there is nothing to evaluate on: {error}",
+                hint="a larger --validation, or --evaluate-every 0",
+            ) from error
         return HeldOut(
             examples,
             self._tokenize,

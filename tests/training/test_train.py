@@ -293,6 +293,16 @@ def test_no_video_there_is_one_line_and_leaves_nothing(
     assert not (tmp_path / "captioner").exists()
 
 
+def test_nothing_to_evaluate_on_is_one_line_and_leaves_nothing(
+    data: DataOptions, model: ModelOptions, tmp_path: Path
+) -> None:
+    few = replace(data, validation=0.001)
+    with pytest.raises(InputError, match="nothing to evaluate on") as caught:
+        train(few, str(tmp_path / "out"), model=model, options=replace(QUICK, evaluate_every=2))
+    assert "--evaluate-every 0" in str(caught.value.hint)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_missing_video_is_told_and_no_stop(
     data: DataOptions, model: ModelOptions, footage: Path, tmp_path: Path
 ) -> None:
