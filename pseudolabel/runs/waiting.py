@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from time import sleep
+from typing import TypeVar
 
 from pseudolabel.drivers import is_unreachable, said, storage_error
 
+Written = TypeVar("Written")
 OnWait = Callable[[str, float], None]  # what is wrong, and the seconds until it is tried again
 
 # Long enough for a file server to be started again, and for somebody to make room.
@@ -20,7 +22,7 @@ _GONE = (
 )
 
 
-def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> None:
+def patiently(write: Callable[[], Written], *, on_wait: OnWait | None = None) -> Written:
     """Write, and again after longer and longer waits where what fails may pass by itself.
 
     That is a folder that is gone or read-only, an error of the device or of the network: five
@@ -36,7 +38,7 @@ def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> 
     waited = 0
     while True:
         try:
-            write()
+            return write()
         except Exception as error:
             failed = storage_error(error)
             if failed is None:
@@ -50,8 +52,6 @@ def patiently(write: Callable[[], object], *, on_wait: OnWait | None = None) -> 
                 on_wait(said(failed), waits_s[waited])
             sleep(waits_s[waited])
             waited += 1
-        else:
-            return
 
 
 def _waits_s(error: OSError) -> tuple[float, ...]:

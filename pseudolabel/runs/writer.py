@@ -122,8 +122,15 @@ class PartWriter:
         Nobody needs to have written one of them when the next writer begins: `CREW` says so.
         """
         first = self.first_free()
+        with self._explained():
+            while not patiently(partial(self._reserve, first), on_wait=self._on_wait):
+                first += NUMBERS_LEFT_OUT
         self._write(CREW, str(first).encode())
         return first
+
+    def _reserve(self, first: int) -> bool:
+        """Whether nobody else's crew begins with this number; a local run's lock has seen to it."""
+        return self.folder.is_local or self.folder.create(f"{CREW}-{first}", b"")
 
     def _remove(self, name: str) -> None:
         if self.folder.is_local and not self.folder.fs.exists(self.folder.root):

@@ -229,6 +229,15 @@ def test_writers_of_a_whole_run_do_not_overwrite_each_other(store: ObjectStore, 
 # -- whole or not at all -------------------------------------------------------------------------
 
 
+def test_two_crews_have_numbers_of_their_own(
+    store: ObjectStore, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RunWriter(out) as writer:
+        writer.write_manifest({})
+    monkeypatch.setattr(PartWriter, "first_free", lambda _: 0)  # both look before either begins
+    assert [PartWriter(out).begin_crew() for _ in range(3)] == [0, 10_000, 20_000]
+
+
 def test_killed_between_parts(store: ObjectStore, videos: Path, local: str, out: str) -> None:
     process = start("killed_run.py", videos, out)
     at_second = at("PUT", "clips-000001.parquet", lambda _: process.kill())
