@@ -10,7 +10,17 @@ from pathlib import Path
 
 NAMES = (
     *("startup", "decode", "memory", "growth", "kills", "release", "parts", "duplicates"),
-    *("captions", "scoring", "compare", "metrics", "loop", "side_by_side", "light", "pipeline"),
+    *(
+        "captions",
+        "scoring",
+        "compare",
+        "metrics",
+        "loop",
+        "side_by_side",
+        "light",
+        "pipeline",
+        "training",
+    ),
 )
 
 

@@ -189,6 +189,7 @@ class Session:
             seed=options.seed,
             activation_checkpointing=options.checkpointing,
             logging_steps=LOG_EVERY,
+            logging_first_step=True,
             logging_nan_inf_filter=False,
             save_strategy="steps",
             save_steps=every,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pseudolabel.errors import ReleaseError
+from pseudolabel.errors import OptionError, ReleaseError
 from pseudolabel.evaluation.clips import is_release
 from pseudolabel.files import hash_file
 from pseudolabel.release.hub import local_release
@@ -55,6 +55,8 @@ def find_source(name: str) -> Source:
     """
     where, wanted = _split(name)
     if not is_release(where):
+        if wanted:
+            raise OptionError(f"{name}: a run has no versions", hint=f"{where}, or a release of it")
         run = RunFolder(where).manifest()
         return Source(name, where, run=str(run["id"]))
     on_hub = not Path(where).is_dir()

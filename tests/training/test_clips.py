@@ -215,6 +215,8 @@ def test_the_version_that_is_asked_for_is_taken(
         open_examples(data_options("tester/captions@2.0.0", root))
     with pytest.raises(ReleaseError, match=r"holds version 1\.0\.0, not 1\.1\.0"):
         open_examples(data_options(f"{tmp_path / '1.0.0'}@1.1.0", root))
+    with pytest.raises(OptionError, match="a run has no versions"):
+        open_examples(data_options(f"{tmp_path / 'run-1.0.0'}@1.0.0", root))
 
 
 def test_what_is_no_data_is_one_line(root: Path, tmp_path: Path) -> None:
