@@ -74,6 +74,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        stderr.cache_clear()  # the terminal may be another one than that of a command before
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)

@@ -48,16 +48,26 @@ def caption(
         ),
     ] = None,
     frames: Annotated[
-        int, option(rich_help_panel=FRAMES, help="Frames a clip; 1 is its center.")
-    ] = 1,
+        int | None,
+        option(
+            rich_help_panel=FRAMES,
+            help="Frames a clip; 1 is its center.",
+            show_default="1; as it was trained for video:",
+        ),
+    ] = None,
     snap: Annotated[
-        str,
-        option(rich_help_panel=FRAMES, help="keyframe (the nearest in the clip, fast) or exact."),
-    ] = "keyframe",
+        str | None,
+        option(
+            rich_help_panel=FRAMES,
+            help="keyframe (the nearest in the clip, fast) or exact.",
+            show_default="keyframe; exact for video:",
+        ),
+    ] = None,
     model: Annotated[
         str,
         option(
-            rich_help_panel=CAPTIONER, help="NAME_OR_PATH\\[@revision], server:URL#MODEL, or demo."
+            rich_help_panel=CAPTIONER,
+            help="NAME_OR_PATH\\[@revision], video:NAME_OR_PATH, server:URL#MODEL, or demo.",
         ),
     ] = DEFAULT_MODEL,
     dtype: Annotated[
@@ -67,7 +77,7 @@ def caption(
         str, option(rich_help_panel=CAPTIONER, help="auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
     batch_size: Annotated[
-        str, option(rich_help_panel=CAPTIONER, help="Frames at a time, or auto.")
+        str, option(rich_help_panel=CAPTIONER, help="Frames (for video: clips) at a time, or auto.")
     ] = "auto",
     trust_remote_code: Annotated[
         bool,
@@ -92,7 +102,10 @@ def caption(
     ] = 30,
     beams: Annotated[int, option(rich_help_panel=GENERATION, help="Beam search; 1 is greedy.")] = 1,
     samples: Annotated[
-        int, option(rich_help_panel=GENERATION, help="Texts a frame; above 1 samples.")
+        int,
+        option(
+            rich_help_panel=GENERATION, help="Texts a frame (for video: a clip); above 1 samples."
+        ),
     ] = 1,
     top_p: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.95,
     temperature: Annotated[float, option(rich_help_panel=GENERATION, help="When sampling.")] = 0.7,

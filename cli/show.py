@@ -88,18 +88,25 @@ def _show_health(run: str, as_json: bool) -> None:
 def _clips_table(rows: list[dict[str, Any]]) -> Table:
     table = Table("video", "clip", "seconds", "frame", "caption", "log-prob", "flags", box=None)
     for row in rows:
-        keyframe = row["frames"][row["parts"][0]["frame"]]["is_keyframe"]
         logprob = row["mean_logprob"]
         table.add_row(
             Text(visible(row["video_id"])),
             str(row["clip_index"]),
             f"{row['start_s']:.1f}-{row['end_s']:.1f}",
-            f"{row['frame_time_s']:.2f}{' key' if keyframe else ''}",
+            _pictures(row),
             Text(visible(row["caption"]) + (" …" if row["truncated"] else "")),
             "" if logprob is None else f"{logprob:.2f}",
             ", ".join(row["flags"]),
         )
     return table
+
+
+def _pictures(row: dict[str, Any]) -> str:
+    """What the caption is of: the time of a frame, or how many frames."""
+    if row["seen_together"]:
+        return f"{len(row['frames'])} frames"
+    is_keyframe = row["frames"][row["parts"][0]["frame"]]["is_keyframe"]
+    return f"{row['frame_time_s']:.2f}{' key' if is_keyframe else ''}"
 
 
 def _skipped_table(rows: list[dict[str, Any]]) -> Table:

@@ -25,6 +25,7 @@ __all__ = [
     "FrameOptions",
     "FramesOptions",
     "ModelOptions",
+    "ModelUnderTest",
     "Problem",
     "PseudolabelError",
     "ReleaseDiff",
@@ -42,6 +43,7 @@ __all__ = [
     "consolidate",
     "diff",
     "evaluate",
+    "evaluate_model",
     "export",
     "extract_frames",
     "find_rows",
@@ -66,6 +68,7 @@ _HOMES = {
     "FrameOptions": "pseudolabel.videos.options",
     "FramesOptions": "pseudolabel.training.frames",
     "ModelOptions": "pseudolabel.training.train_options",
+    "ModelUnderTest": "pseudolabel.evaluation.evaluate_model",
     "Problem": "pseudolabel.release.validate",
     "PseudolabelError": "pseudolabel.errors",
     "ReleaseDiff": "pseudolabel.release.comparison.changes",
@@ -83,6 +86,7 @@ _HOMES = {
     "consolidate": "pseudolabel.runs.consolidate",
     "diff": "pseudolabel.release.comparison.diff",
     "evaluate": "pseudolabel.evaluation.evaluate",
+    "evaluate_model": "pseudolabel.evaluation.evaluate_model",
     "export": "pseudolabel.release.export",
     "extract_frames": "pseudolabel.training.frames",
     "find_rows": "pseudolabel.runs.show",
@@ -102,6 +106,7 @@ if TYPE_CHECKING:
     from pseudolabel.evaluation.compare import CompareOptions, compare
     from pseudolabel.evaluation.comparison import Comparison
     from pseudolabel.evaluation.evaluate import Evaluation, evaluate
+    from pseudolabel.evaluation.evaluate_model import ModelUnderTest, evaluate_model
     from pseudolabel.evaluation.review import Review, ReviewOptions, review
     from pseudolabel.evaluation.transcribe import transcribe_videos
     from pseudolabel.release.comparison.changes import ReleaseDiff

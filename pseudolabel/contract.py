@@ -130,6 +130,7 @@ def clip_schema() -> pa.Schema:
             pa.field("frame_time_s", pa.float64(), nullable=False),
             pa.field("perceptual_hash", pa.string()),
             pa.field("frames", pa.list_(frame), nullable=False),
+            pa.field("seen_together", pa.bool_(), nullable=False),
             pa.field("cuts_s", pa.list_(pa.float64())),
             pa.field("flags", pa.list_(pa.string()), nullable=False),
             pa.field("source", pa.string(), nullable=False),
@@ -194,6 +195,7 @@ def clip_row(clip: ClipCaption) -> dict[str, Any]:
         "frame_time_s": first.time_s,
         "perceptual_hash": first.look.perceptual_hash if first.look else None,
         "frames": [_frame_row(frame) for frame in frames],
+        "seen_together": clip.clip.seen_together,
         "cuts_s": None if plan.cuts_s is None else list(plan.cuts_s),
         "flags": [flag.value for flag in clip.flags],
         "source": public_source(video.source),
@@ -241,7 +243,7 @@ def captioned_clip(row: Mapping[str, Any]) -> CaptionedClip:
         wanted_s=tuple(frame.time_s for frame in frames),  # those it got
         cuts_s=None if row["cuts_s"] is None else tuple(row["cuts_s"]),
     )
-    return CaptionedClip(video, info, plan, frames)
+    return CaptionedClip(video, info, plan, frames, row["seen_together"])
 
 
 def skipped_row(skipped: Skipped) -> dict[str, Any]:
@@ -266,8 +268,11 @@ def _scores(clip: ClipCaption) -> dict[str, Any]:
         return dict.fromkeys(names)
     weakest = {"truncated": max}
 
+    # A text of many frames is like all of them, or not.
+    own = {"similarity": "clip_similarity"} if clip.clip.seen_together else {}
+
     def joined(name: str) -> Any:
-        values = [getattr(caption, name) for caption in clip.captions]
+        values = [getattr(caption, own.get(name, name)) for caption in clip.captions]
         return None if None in values else weakest.get(name, min)(values)
 
     return {name: joined(name) for name in names}

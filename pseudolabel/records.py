@@ -263,16 +263,31 @@ class Consolidated:
 
 @dataclass(frozen=True, slots=True)
 class CaptionedClip:
-    """A clip whose frames are captioned; which text stands for it is not settled."""
+    """A clip whose frames are captioned; which text stands for it is not settled.
+
+    A captioner of videos sees all frames of a clip at once. What it says then belongs to all of
+    them, so each has the same captions; only their similarity is each frame's own.
+    """
 
     video: Video
     info: VideoInfo
     plan: ClipPlan
     frames: tuple[FrameCaption, ...]  # in time order
+    seen_together: bool = False  # the captioner saw them all at once
 
     def __post_init__(self) -> None:
         if not self.frames:
             raise ValueError(f"clip {self.plan.index} of {self.video.video_id!r} has no frame")
+        if self.seen_together and len({tuple(c.text for c in f.captions) for f in self.frames}) > 1:
+            raise ValueError(
+                f"clip {self.plan.index} of {self.video.video_id!r}: seen together, its frames"
+                " must have the same texts"
+            )
+
+    def seen_for(self, part: Part) -> tuple[FrameCaption, ...]:
+        """The frames that the captioner saw for a part; others may say the same."""
+        last = part.last_frame if self.seen_together else part.frame
+        return self.frames[part.frame : last + 1]
 
 
 @dataclass(frozen=True, slots=True)

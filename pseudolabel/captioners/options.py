@@ -17,11 +17,11 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 class CaptionOptions:
     """Which captioner, and how it decodes. Greedy unless said otherwise."""
 
-    model: str = DEFAULT_MODEL  # NAME_OR_PATH[@revision], server:URL#MODEL, or demo
+    model: str = DEFAULT_MODEL  # NAME_OR_PATH[@revision], video: before one, server:..., or demo
     prompt: str | None = None  # None: the model's own default
     max_new_tokens: int = 30
     beams: int = 1
-    samples: int = 1  # texts a frame; more than 1 samples
+    samples: int = 1  # texts a frame, or a clip that is seen as a whole; more than 1 samples
     top_p: float = 0.95  # used when sampling
     temperature: float = 0.7  # used when sampling
     seed: int = 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pseudolabel.records import Caption, Frame, FrameSize
+from pseudolabel.videos.options import FrameOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class CaptionerIdentity:
 
     model: str  # Hub name, path, server model, or "demo"
     revision: str  # commit hash; for a local folder a hash of its files; "" where unknown
-    backend: str  # "transformers" or "server"
+    backend: str  # "transformers", "video" or "server"
     architecture: str  # config.model_type, such as "blip"; "" where unknown
     prompt: str | None
     decoding: str  # such as "greedy", "beams=3", "samples=5 top_p=0.95 temperature=0.7 seed=0"
@@ -62,3 +63,17 @@ class Captioner(Protocol):
 
     def close(self) -> None:
         """Give back what it holds."""
+
+
+@runtime_checkable
+class ClipCaptioner(Captioner, Protocol):
+    """A captioner that sees all frames of a clip at once, in time order, and says what happens.
+
+    `caption` takes whole clips, the frames of each side by side, and gives every frame of a clip
+    the same answer. `batch_size` and `largest_batch` count clips. When sampling, a text depends on
+    the time of the clip's first frame.
+    """
+
+    @property
+    def wanted_frames(self) -> FrameOptions:
+        """Which frames of a clip it is to see where the user does not say."""

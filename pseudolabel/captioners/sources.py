@@ -14,6 +14,8 @@ from pseudolabel.errors import CaptionerError
 
 DEMO = "demo"
 SERVER = "server:"
+VIDEO = "video:"  # before a captioner that `pseudolabel train` made
+VIDEO_ARCHITECTURE = "pseudolabel-video-captioner"
 DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "captioner"
 
 

@@ -146,7 +146,7 @@ def _repeated_share(said: Sequence[str]) -> float:
 
 
 def _of_pictures(clip: CaptionedClip, made: Consolidated, by: HealthRules) -> set[Flag]:
-    looks = [clip.frames[part.frame].look for part in made.parts]
+    looks = [frame.look for part in made.parts for frame in clip.seen_for(part)]
 
     def all_are(holds: Callable[[FrameLook], bool]) -> bool:
         return all(look is not None and holds(look) for look in looks)

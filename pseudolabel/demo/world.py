@@ -121,18 +121,18 @@ def _draw_scene(rng: np.random.Generator, start: int, end: int, fps: int) -> Sce
     """One thing somewhere, or two with a line between them that neither crosses."""
     bodies: tuple[Body, ...]
     if rng.random() < 0.3:
-        bodies = (_draw_body(rng, 0.0, WIDTH, largest_px=50.0),)
+        bodies = (random_body(rng, 0.0, WIDTH, largest_px=50.0),)
     else:
         line = rng.uniform(130.0, WIDTH - 130.0)
-        left = _draw_body(rng, 0.0, line, largest_px=46.0)
-        right = _draw_body(rng, line, WIDTH, largest_px=46.0)
+        left = random_body(rng, 0.0, line, largest_px=46.0)
+        right = random_body(rng, line, WIDTH, largest_px=46.0)
         while (right.color, right.shape) == (left.color, left.shape):
-            right = _draw_body(rng, line, WIDTH, largest_px=46.0)
+            right = random_body(rng, line, WIDTH, largest_px=46.0)
         bodies = (left, right)
-    return Scene(start, end, fps, bodies, _draw_backdrop(rng))
+    return Scene(start, end, fps, bodies, random_backdrop(rng))
 
 
-def _draw_body(rng: np.random.Generator, left: float, right: float, largest_px: float) -> Body:
+def random_body(rng: np.random.Generator, left: float, right: float, largest_px: float) -> Body:
     """A body that stays between two vertical lines, wholly inside the frame."""
     color = COLORS[rng.integers(len(COLORS))]
     shape = SHAPES[rng.integers(len(SHAPES))]
@@ -160,7 +160,7 @@ def _stretch(rng: np.random.Generator, low: float, high: float) -> tuple[float, 
     return ends[0], ends[1]
 
 
-def _draw_backdrop(rng: np.random.Generator) -> Backdrop:
+def random_backdrop(rng: np.random.Generator) -> Backdrop:
     """Gray with a hint of color; about half of them slope, half are blotchy, half are grainy."""
     gray = rng.uniform(25.0, 115.0)
     tint = rng.uniform(-14.0, 14.0, 3)

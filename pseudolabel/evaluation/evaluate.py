@@ -30,6 +30,7 @@ class Evaluation:
     matched_by: str  # such as "videos"
     scores: CaptionScores
     texts: Mapping[str, str]  # the caption judged, by reference id
+    skipped: Mapping[str, int] | None = None  # by reason, where videos were captioned for it
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints: scores as the scorers give them, not times 100."""
@@ -45,6 +46,7 @@ class Evaluation:
             "tokenizer": scores.tokenizer,
             "without_reference": _counted(scores.without_reference),
             "without_caption": _counted(scores.without_caption),
+            **({} if self.skipped is None else {"skipped": dict(self.skipped)}),
             "warnings": list(scores.warnings),
         }
 
@@ -79,7 +81,7 @@ def evaluate(
         EvaluationError: If no caption has a reference, Java is missing, or it fails.
     """
     if per_id is not None:
-        _check_writable(per_id)
+        check_writable(per_id)
     predicted = read_predictions(captions)
     against = read_references(references)
     matched = match(predicted.predictions, against, of=of)
@@ -97,8 +99,12 @@ def _counted(ids: Sequence[str]) -> dict[str, Any]:
     return {"count": len(ids), "examples": list(ids[:EXAMPLES])}
 
 
-def _check_writable(path: str) -> None:
-    """Before scoring, not after it."""
+def check_writable(path: str) -> None:
+    """Refuse a file for each id's scores before scoring, not after it.
+
+    Raises:
+        OptionError: If it is of no kind that is written, or its folder does not exist.
+    """
     if Path(path).suffix.lower() not in (".jsonl", ".csv"):
         raise OptionError(f"--per-id {path}: not a kind of file it writes", hint=".jsonl or .csv")
     if not Path(path).absolute().parent.is_dir():

@@ -28,7 +28,7 @@ IMAGE = "image"  # the column of `clips` that --with-frames adds
 # (`source`, `listed`) is not published; a source on the web becomes the `url`.
 _KEPT = (
     *("start_s", "end_s", "caption", "mean_logprob", "truncated", "similarity", "flags"),
-    *("clip_similarity", "is_rewritten", "parts", "perceptual_hash"),
+    *("clip_similarity", "is_rewritten", "parts", "seen_together", "perceptual_hash"),
     *("frame_time_s", "cuts_s", "license", "content_hash"),
     *("width", "height", "codec", "pixel_format", "rotation_deg", "fps_from_header"),
     *("duration_s_from_header", "first_frame_s", "video_end_s", "video_id", "clip_index"),
@@ -73,7 +73,7 @@ def release_clips(clips: pa.Table, run: SourceRun) -> pa.Table:
         name: clips[name] for name in (*_KEPT, "repeats", "chance_percentile")
     }
     columns["url"] = _url(clips)
-    columns["samples"] = _samples(clips["frames"])
+    columns["samples"] = _samples(clips["frames"], clips["seen_together"])
     captioner = run.captioner
     constants = {
         "run": run.run,
@@ -170,12 +170,15 @@ def _starts(lists: pa.ListArray) -> Any:
     return offsets[:-1] - offsets[0] if len(lists) else offsets[:0]
 
 
-def _samples(column: pa.ChunkedArray) -> pa.ListArray:
+def _samples(column: pa.ChunkedArray, seen_together: pa.ChunkedArray) -> pa.ListArray:
     """All texts of each clip, frames in order; null where there is only one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     lists = column.combine_chunks()
+    if pc.any(seen_together).as_py():  # each text stands with every frame: once is enough
+        first = pc.list_slice(lists, 0, 1)
+        lists = pc.if_else(seen_together.combine_chunks(), first, lists)
     captions = pc.struct_field(pc.list_flatten(lists), "captions")
     texts = pc.struct_field(pc.list_flatten(captions), "text")
     clip_of_frame = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))

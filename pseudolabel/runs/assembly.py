@@ -56,11 +56,15 @@ class _Pending:
 class Assembly:
     """Videos in work, from their first event to their last caption.
 
-    A video may come twice, in whole or in part, when its decode worker died: the same frame then
-    has the same place, so nothing is doubled.
+    A video may come twice, in whole or in part, when its decode worker died: it begins anew then,
+    so nothing is doubled.
+
+    Args:
+        seen_together: Whether the captioner sees the frames of a clip at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seen_together: bool = False) -> None:
+        self._seen_together = seen_together
         self._pending: dict[str, _Pending] = {}
         self._complete: list[CaptionedVideo] = []
 
@@ -69,7 +73,11 @@ class Assembly:
         pending = self._pending.setdefault(video.video_id, _Pending(video))
         if isinstance(event, VideoOpened):
             pending.opened = event
-            pending.skipped.clear()  # of a try whose worker died
+            # What follows is of a try whose worker died.
+            pending.skipped.clear()
+            pending.frames.clear()
+            pending.pictures.clear()
+            pending.uncaptioned = 0
         elif isinstance(event, Frame):
             key = (event.clip_index, event.position)
             if key not in pending.frames:
@@ -130,10 +138,10 @@ class Assembly:
     def _settle(self, pending: _Pending) -> None:
         if pending.is_complete:
             del self._pending[pending.video.video_id]
-            self._complete.append(_captioned(pending))
+            self._complete.append(_captioned(pending, seen_together=self._seen_together))
 
 
-def _captioned(pending: _Pending) -> CaptionedVideo:
+def _captioned(pending: _Pending, *, seen_together: bool) -> CaptionedVideo:
     video, opened = pending.video, pending.opened
     skipped = list(pending.skipped.values())
     clips: list[CaptionedClip] = []
@@ -147,7 +155,8 @@ def _captioned(pending: _Pending) -> CaptionedVideo:
         said = {key: frame for key, frame in found.items() if isinstance(frame, FrameCaption)}
         frames = dict(sorted(said.items(), key=lambda item: item[1].time_s))
         if frames and opened is not None:
-            clips.append(CaptionedClip(video, opened.info, plan, tuple(frames.values())))
+            captioned = tuple(frames.values())
+            clips.append(CaptionedClip(video, opened.info, plan, captioned, seen_together))
             if pending.pictures:
                 pictures.append(np.stack([pending.pictures[key] for key in frames]))
         elif found:

@@ -49,7 +49,8 @@ def caption_videos(
             see `pseudolabel.videos.sources.listing.list_videos`.
         out: The run folder: a local path or any fsspec URL.
         clips: How videos are cut; by default into 8-second clips.
-        frames: Which frames are captioned; by default the center one.
+        frames: Which frames are captioned; by default the center one, or what a captioner that
+            sees whole clips wants of each.
         captioner: Which captioner to load, or one that is loaded.
         scorer: Which image-text model compares texts with frames, or one that is loaded; None:
             texts have no scores.

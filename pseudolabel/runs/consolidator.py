@@ -108,7 +108,7 @@ class Consolidator:
         if self._encoder is not None:  # many texts at once; each clip then finds its own
             frames = (frame for clip in clips for frame in clip.frames)
             self._encoder.encode(list({c.text for frame in frames for c in frame.captions}))
-        return [self._strategy(clip.plan.span, clip.frames) for clip in clips]
+        return [_made(self._strategy, clip) for clip in clips]
 
     def _caption(self, clip: CaptionedClip, made: Consolidated) -> ClipCaption:
         if self._options.strip_boilerplate:
@@ -118,7 +118,7 @@ class Consolidator:
 
     def _merged(self, clips: Sequence[CaptionedClip]) -> list[Consolidated]:
         """By the language model, where a clip's frames say different things."""
-        found = [timeline(clip.plan.span, clip.frames) for clip in clips]
+        found = [_made(timeline, clip) for clip in clips]
         several = [at for at, made in enumerate(found) if len(made.parts) > 1]
         prompts = [merging.prompt(clips[at].plan.span, clips[at].frames) for at in several]
         answers = self._language_model().write(prompts) if prompts else []
@@ -174,6 +174,15 @@ class Consolidator:
             self._llm = load_language_model(self._llm_options)
             self._open.callback(self._llm.close)
         return self._llm
+
+
+def _made(strategy: Strategy, clip: CaptionedClip) -> Consolidated:
+    """What a strategy makes of a clip; of one that was seen as a whole, out of its samples."""
+    if not clip.seen_together:
+        return strategy(clip.plan.span, clip.frames)
+    made = strategy(clip.plan.span, clip.frames[:1])  # which has the texts of all
+    last = len(clip.frames) - 1
+    return replace(made, parts=tuple(replace(part, last_frame=last) for part in made.parts))
 
 
 def check_scored(options: ConsolidateOptions, has_scores: bool) -> None:

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pseudolabel.captioners.load import identify, load_captioner
+from pseudolabel.captioners.load import introduce, load_captioner
 from pseudolabel.captioners.options import CaptionOptions
-from pseudolabel.captioners.protocol import Captioner
+from pseudolabel.captioners.protocol import Captioner, ClipCaptioner
 from pseudolabel.captioners.scorer import Scorer, load_scorer
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.records import Skipped, Video
@@ -74,7 +74,9 @@ class Engine:
         self._recipe = recipe
         self._open = ExitStack()
         wanted = recipe.captioner
-        self.identity = identify(wanted) if isinstance(wanted, CaptionOptions) else wanted.identity
+        introduced = introduce(wanted)
+        self.identity = introduced.identity
+        self._frames = FrameOptions(*recipe.frames.settled(*introduced.wanted_frames.settled()))
         self._captioner = None if isinstance(wanted, CaptionOptions) else wanted
         try:
             self._consolidator = self._open.enter_context(Consolidator(recipe.consolidate))
@@ -92,7 +94,7 @@ class Engine:
     def options(self) -> dict[str, Any]:
         """The recipe, under the names of the command's options."""
         return {
-            **described_options(self._recipe.clips, self._recipe.frames, self.identity),
+            **described_options(self._recipe.clips, self._frames, self.identity),
             "--scorer": self._scorer and model_name(**asdict(self._scorer.identity)),
             **self._consolidator.described(),
         }
@@ -130,6 +132,8 @@ class Engine:
             CaptionerError: If a model cannot be loaded or stops working.
         """
         captioner = self.load()
+        sees_clips = isinstance(captioner, ClipCaptioner)
+        frames_a_time = self._frames.settled()[0] if sees_clips else 1
         scorer = None
         if self._scorer is not None:
             scorer = FrameScorer(self._scorer, captioner.frame_size)
@@ -145,15 +149,16 @@ class Engine:
         with DecodePool(
             videos,
             clips=self._recipe.clips,
-            frames=self._recipe.frames,
+            frames=self._frames,
             size=captioner.frame_size,
             workers=run.workers,
-            frames_ahead=max(FRAMES_AHEAD, 2 * captioner.largest_batch),
+            frames_ahead=max(FRAMES_AHEAD, 2 * captioner.largest_batch * frames_a_time),
             timeout_s=run.video_timeout_s,
         ) as pool:
+            assembly = Assembly(seen_together=sees_clips)
             try:
                 with self._finishing(finish) as hand_over:
-                    for finished in caption_events(pool, captioner, Assembly(), tally, scorer):
+                    for finished in caption_events(pool, captioner, assembly, tally, scorer):
                         handed_s = time.perf_counter()
                         hand_over(finished)
                         tally.finishing_s += time.perf_counter() - handed_s

@@ -1,4 +1,8 @@
-"""Batches of frames, one ahead of the captioner: gathered and prepared by a thread of their own."""
+"""Batches of frames, one ahead of the captioner: gathered and prepared by a thread of their own.
+
+A captioner of clips gets them whole: the frames of a clip wait until the next clip of their video
+begins, or the video ends. So what waits is bounded by one clip a decode worker.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pseudolabel.captioners.preparing import Prepared, PreparingCaptioner
-from pseudolabel.captioners.protocol import Captioner
+from pseudolabel.captioners.protocol import Captioner, ClipCaptioner
 from pseudolabel.records import Frame, Video
 from pseudolabel.videos.decode import VideoOpened
+from pseudolabel.videos.messages import VideoFinished
 from pseudolabel.videos.pool import Event
 
 EVENTS_HELD = 1024  # events without pixels that wait while a batch is captioned
@@ -43,6 +48,7 @@ class Feed:
     def __init__(self, events: Iterable[VideoEvent], captioner: Captioner) -> None:
         self.preparing_s = 0.0  # in the thread
         self._captioner = captioner
+        self._gathering = _Gathering(whole_clips=isinstance(captioner, ClipCaptioner))
         self._step = Step()
         self._has_news = False  # there is something in the step that is worth a look
         self._ended = self._is_closed = False
@@ -77,11 +83,11 @@ class Feed:
 
     def _read(self, events: Iterable[VideoEvent]) -> None:
         try:
-            batch: list[Frame] = []
+            batch: list[list[Frame]] = []
             for video, event in events:
                 self._note((video, event))
-                if isinstance(event, Frame):
-                    batch.append(event)
+                if ready := self._gathering.add(video, event):
+                    batch.append(ready)
                     if len(batch) >= self._captioner.batch_size:
                         self._hand_over(batch)
                         batch = []
@@ -106,8 +112,9 @@ class Feed:
             if is_full:
                 self._wait_until_taken()
 
-    def _hand_over(self, batch: list[Frame]) -> None:
+    def _hand_over(self, gathered: list[list[Frame]]) -> None:
         began_s = time.perf_counter()
+        batch = [frame for frames in gathered for frame in frames]
         prepared = None
         if isinstance(self._captioner, PreparingCaptioner):
             prepared = self._captioner.prepare(batch)
@@ -120,3 +127,32 @@ class Feed:
 
     def _wait_until_taken(self) -> None:
         self._changed.wait_for(lambda: not self._has_news or self._is_closed)
+
+
+class _Gathering:
+    """What the captioner takes at a time: a frame, or all frames of a clip.
+
+    Args:
+        whole_clips: Which of these.
+    """
+
+    def __init__(self, *, whole_clips: bool) -> None:
+        self._whole_clips = whole_clips
+        self._clips: dict[str, list[Frame]] = {}  # by video: of the clip in work
+
+    def add(self, video: Video, event: Event) -> list[Frame]:
+        """What is ready with an event; often nothing."""
+        if not self._whole_clips:
+            return [event] if isinstance(event, Frame) else []
+        if isinstance(event, Frame):
+            clip = self._clips.setdefault(video.video_id, [])
+            if clip and clip[0].clip_index != event.clip_index:
+                self._clips[video.video_id] = [event]
+                return clip
+            clip.append(event)
+        elif isinstance(event, VideoOpened):
+            self._clips.pop(video.video_id, None)  # of a try whose worker died
+        elif isinstance(event, VideoFinished):
+            clip = self._clips.pop(video.video_id, [])
+            return [] if event.failure is not None else clip
+        return []

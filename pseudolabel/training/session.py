@@ -107,6 +107,10 @@ class Session:
             every = wanted.adapter_every or 1
             model = from_encoder_decoder(*_names(wanted), adapter_every=every)
         model.freeze(train_encoder=wanted.train_encoder, train_lm=wanted.train_lm)
+        # How `caption` is to show it clips: as they were when it learned.
+        model.config.clip_frames = self._data.frames
+        model.config.clip_size = self._data.side
+        model.config.clip_fit = self._data.fit
         return model
 
     @cached_property

@@ -67,7 +67,8 @@ def read_video(
         beginning = yield from find_beginning(track)
         ending = yield from find_ending(track, beginning.pts, size_bytes)
         info = _describe(track, beginning, ending, content_hash)
-        plan = yield from plan_clips(video, info, track, clips, frames.count)
+        count, _ = frames.settled()
+        plan = yield from plan_clips(video, info, track, clips, count)
         yield VideoOpened(info, plan.clips)
         yield from _known_to_be_missing(video, info, plan, ending)
         track.discard_others()
@@ -90,7 +91,7 @@ class _Sampler:
     ) -> None:
         self._video = video
         self._track = track
-        self._options = options
+        self._count, self._snap = options.settled()
         self._keyframes = KeyframeFinder(track, beginning.key_shift)
         self._reader = FrameReader(track, self._keyframes, beginning.pts)
         self._converter = PixelConverter(track.stream, size)
@@ -104,7 +105,7 @@ class _Sampler:
 
         given: set[int] = set()
         failure = "no frame of it decodes"
-        for position, part in enumerate(parts(clip.span, self._options.count)):
+        for position, part in enumerate(parts(clip.span, self._count)):
             try:
                 found = self._find(clip.span, part)
                 if found is None or found[0] in given:
@@ -125,7 +126,7 @@ class _Sampler:
         """
         track = self._track
         wanted = track.pts_at(part.center_s)
-        if self._options.snap == "keyframe":
+        if self._snap == "keyframe":
             low, high = track.pts_from(part.start_s), track.pts_from(part.end_s)
             key = self._keyframes.nearest(wanted, low, high)
             found = None if key is None else self._reader.keyframe(key)

@@ -67,15 +67,22 @@ class ClipOptions:
 
 @dataclass(frozen=True, slots=True)
 class FrameOptions:
-    """Which frames of a clip are captioned."""
+    """Which frames of a clip are captioned; what is None is up to the captioner.
 
-    count: int = 1  # 1 is the clip's center; more are spread evenly
-    snap: Snap = "keyframe"  # nearest keyframe if one lies inside the clip; or the exact frame
+    Most captioners take one keyframe; one that watches videos, several exact frames.
+    """
+
+    count: int | None = None  # 1 is the clip's center; more are spread evenly
+    snap: Snap | None = None  # nearest keyframe if one lies inside the clip; or the exact frame
 
     def __post_init__(self) -> None:
-        if self.count < 1:
+        if self.count is not None and self.count < 1:
             raise OptionError(f"--frames {self.count}: must be 1 or more", hint="--frames 1")
-        if self.snap not in get_args(Snap):
+        if self.snap is not None and self.snap not in get_args(Snap):
             raise OptionError(
                 f"--snap {self.snap}: not a way to pick frames", hint="one of: keyframe, exact"
             )
+
+    def settled(self, count: int = 1, snap: Snap = "keyframe") -> tuple[int, Snap]:
+        """Count and snap; what stands here where nothing was asked for."""
+        return self.count or count, self.snap or snap

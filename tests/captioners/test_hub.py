@@ -16,9 +16,10 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub.constants as hub_constants
 import pytest
 
-from pseudolabel.captioners.load import identify, load_captioner
+from pseudolabel.captioners.load import identify, introduce, load_captioner
 from pseudolabel.captioners.options import DEFAULT_MODEL, CaptionOptions
 from pseudolabel.errors import CaptionerError
+from tiny_video_captioner import write_checkpoint
 
 TOKEN = "hf_secret"
 NAME = "tiny/captioner"
@@ -178,6 +179,19 @@ def test_a_revision_becomes_a_commit_and_loads(hub: FakeHub, files: dict[str, by
     captioner.close()
     assert captioner.identity == main
     assert identify(_options(f"{NAME}@{main.revision}")) == main
+
+
+def test_a_trained_video_captioner_is_found_by_its_revision(hub: FakeHub, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "trained", clip_frames=6)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.repos[NAME] = {"main": {}, "v1": files}
+    found = introduce(_options(f"video:{NAME}@v1"))
+    assert (found.identity.model, found.identity.revision) == (NAME, hub.commit(NAME, "v1"))
+    assert found.wanted_frames.count == 6
+    captioner = load_captioner(_options(f"video:{NAME}@v1"))
+    captioner.close()
+    assert captioner.identity == found.identity
+    assert f"--model video:{NAME}" in str(_error(f"video:{NAME}"))
 
 
 def test_a_cached_model_needs_no_hub(

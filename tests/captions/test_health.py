@@ -261,3 +261,20 @@ def test_flags_come_in_the_order_of_the_vocabulary_each_once() -> None:
         Flag.TEXT_OVERLAY,
         Flag.MERGE_REJECTED,
     )
+
+
+@pytest.mark.parametrize(
+    ("looks", "flags"),
+    [
+        ([BLACK, FINE, FINE], ()),
+        ([BLACK, BLACK, BLACK], (Flag.BLACK,)),
+        ([FINE, FINE, replace(FINE, text_share=0.5)], (Flag.TEXT_OVERLAY,)),
+        ([FINE, replace(FINE, change=1), replace(FINE, change=1)], (Flag.STATIC,)),
+    ],
+)
+def test_of_a_clip_that_was_seen_as_a_whole_every_frame_counts(
+    looks: Sequence[FrameLook], flags: tuple[Flag, ...]
+) -> None:
+    frames = [frame_of("a dog", time_s=at, look=look) for at, look in enumerate(looks)]
+    clip = replace(clip_of(*frames), seen_together=True)
+    assert flags_of(clip, Consolidated("a dog", (Part(0, 0, 2),))) == flags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
@@ -188,7 +189,7 @@ def test_hostile_splits_stay_in_their_cells(text: str) -> None:
     assert_inert(card)
     cells = sum(t.type == "td_open" for t in rendered(card))
     rows = sum(t.type == "tr_open" for t in rendered(card))
-    assert (cells, rows) == (37 * 3 + 5 * 6 + 1 * 4, 1 + 37 + 1 + 5 + 1 + 1)
+    assert (cells, rows) == (38 * 3 + 5 * 6 + 1 * 4, 1 + 38 + 1 + 5 + 1 + 1)
 
 
 def test_what_looks_like_a_template_in_a_row_is_not_run() -> None:
@@ -234,3 +235,32 @@ def test_a_template_that_fails_is_told_by_its_line(template: str, line: int, tol
     assert told in message
     assert "\n" not in message
     assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize(
+    ("backends", "opening", "limits"),
+    [
+        (["transformers"], "by image captioners", ["comes from single frames. It cannot tell mot"]),
+        (["video"], "by video captioners", ["comes from a few frames. It cannot tell sound"]),
+        (
+            ["video", "server"],
+            "by image and video captioners",
+            [
+                "single frames, where `seen_together` is f",
+                "few frames, where `seen_together` is tr",
+            ],
+        ),
+    ],
+)
+def test_it_says_whether_captioners_saw_frames_or_clips(
+    backends: list[str], opening: str, limits: list[str]
+) -> None:
+    captioner = source_run().captioner
+    runs = [source_run(captioner={**captioner, "backend": backend}) for backend in backends]
+    card = render(make_manifest(runs=tuple(runs)))
+    assert f"Captions of video clips, written {opening} and not by people" in card
+    assert ("one by one" in card) == (backends != ["video"])
+    assert ("captioned together by a captioner of videos" in card) == ("video" in backends)
+    told = re.findall(r"^- A caption (comes from .*)$", card, re.M)
+    assert len(told) == len(limits)
+    assert all(limit in text for limit, text in zip(limits, told, strict=True))

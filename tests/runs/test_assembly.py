@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pseudolabel.records import (
@@ -47,3 +49,15 @@ def test_a_frame_that_comes_twice_is_one() -> None:
         assembly.add_captions(FRAME, (Caption("a text"),))
     (rows,) = assembly.take_complete()
     assert len(rows.clips[0].frames) == 1
+
+
+def test_a_frame_that_only_a_lost_try_had_holds_nothing_up() -> None:
+    assembly = Assembly(seen_together=True)
+    lost = replace(FRAME, position=1, time_s=6.0)
+    for event in (OPENED, FRAME, lost, OPENED, FRAME, VideoFinished(0.0)):
+        assembly.add_event(VIDEO, event)
+    assembly.add_captions(lost, (Caption("of two"),))  # it was in a batch when its worker died
+    assembly.add_captions(FRAME, (Caption("of one"),))
+    (rows,) = assembly.take_complete()
+    assert [frame.time_s for frame in rows.clips[0].frames] == [4.0]
+    assert rows.clips[0].seen_together

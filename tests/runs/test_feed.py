@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pseudolabel.captioners.preparing import CaptionTimes, Prepared
-from pseudolabel.records import Frame, Video
+from pseudolabel.records import Frame, Skipped, SkipReason, Video, VideoInfo
 from pseudolabel.runs import feed as feeding
 from pseudolabel.runs.feed import Feed, Step, VideoEvent
+from pseudolabel.videos.decode import VideoOpened
 from pseudolabel.videos.messages import VideoFinished
-from reading_captioner import ReadingCaptioner
+from reading_captioner import ReadingCaptioner, ReadingClipCaptioner
 
 VIDEO = Video("a", "/a.mp4")
+INFO = VideoInfo(640, 360, "h264", "yuv420p", 0, 25.0, 8.0, 0.0, 8.0)
+FAILURE = Skipped("a", "/a.mp4", "decode", SkipReason.DECODER_CRASHED, "the decode worker died")
 FINISHED: VideoEvent = (VIDEO, VideoFinished(cpu_s=0.0))
 
 
@@ -159,3 +163,43 @@ def test_a_captioner_that_prepares_gets_what_it_prepared(feed: Callable[..., Fee
         prepared: Any = step.prepared
         if step.batch:
             assert prepared.pixels == tuple(clips(step.batch))
+
+
+def frames_of(video: Video, clip: int, count: int = 3) -> list[VideoEvent]:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    return [
+        (video, Frame(video.video_id, clip, at, 3.0 * clip + at, True, pixels))
+        for at in range(count)
+    ]
+
+
+def watched(running: Feed) -> list[list[tuple[str, int, int]]]:
+    """Of each batch: video, clip and position of its frames."""
+    return [
+        [(frame.video_id, frame.clip_index, frame.position) for frame in step.batch]
+        for step in steps(running)
+        if step.batch
+    ]
+
+
+def test_clips_are_not_torn_however_their_videos_mix(feed: Callable[..., Feed]) -> None:
+    a, b = Video("a", "/a.mp4"), Video("b", "/b.mp4")
+    of_a = [*frames_of(a, 0), *frames_of(a, 1, count=1), *frames_of(a, 2), (a, VideoFinished(0.0))]
+    of_b = [*frames_of(b, 0), *frames_of(b, 1), (b, VideoFinished(0.0))]
+    mixed = [event for pair in zip_longest(of_a, of_b) for event in pair if event is not None]
+    batches = watched(feed(mixed, ReadingClipCaptioner(batch_size=2)))
+    assert [len({frame[:2] for frame in batch}) for batch in batches] == [2, 2, 1], "clips"
+    whole = {("a", 0): 3, ("a", 1): 1, ("a", 2): 3, ("b", 0): 3, ("b", 1): 3}
+    for batch in batches:
+        for clip in dict.fromkeys(frame[:2] for frame in batch):
+            places = [at for at, frame in enumerate(batch) if frame[:2] == clip]
+            assert places == list(range(places[0], places[0] + whole[clip])), "side by side"
+            assert [batch[at][2] for at in places] == list(range(whole[clip]))
+
+
+def test_what_a_lost_try_had_of_a_clip_is_forgotten(feed: Callable[..., Feed]) -> None:
+    opened: VideoEvent = (VIDEO, VideoOpened(INFO, ()))
+    lost, again = frames_of(VIDEO, 0, count=2), frames_of(VIDEO, 0)
+    given_up: VideoEvent = (VIDEO, VideoFinished(0.0, FAILURE))
+    events = [opened, *lost, opened, *again, FINISHED, opened, *frames_of(VIDEO, 7), given_up]
+    assert watched(feed(events, ReadingClipCaptioner())) == [[("a", 0, at) for at in range(3)]]

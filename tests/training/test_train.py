@@ -85,6 +85,7 @@ def test_it_learns_and_what_is_frozen_does_not(whole: Path, parts: tuple[str, st
     logged = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert logged[-1]["step"] == 6
     captioner = VideoCaptioner.from_pretrained(whole)
+    assert (captioner.config.clip_frames, captioner.config.clip_size) == (2, 32)
     before = load_file(Path(parts[1]) / "model.safetensors")
     after = captioner.language_model.state_dict()
     frozen = [name for name in before if name in after]

@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 
 from transformers import OPTConfig, PreTrainedConfig, TimesformerConfig
 
+from pseudolabel.captioners.sources import VIDEO_ARCHITECTURE
 from pseudolabel.errors import CaptionerError, OptionError
 
 _ATTENTION_TYPES = ("divided_space_time", "joint_space_time", "space_only")
+_FITS = ("stretch", "crop")
+_MEAN, _STD = 0.45, 0.225  # of all three colors, in 0..1: TimeSformer's
 
 
 class VideoCaptionerConfig(PreTrainedConfig):
@@ -27,13 +30,18 @@ class VideoCaptionerConfig(PreTrainedConfig):
         adapter_ffn_size: Width inside an adapter's feed-forward; None for the language model's.
         encoder_origin: Where the encoder's first weights came from, as NAME@COMMIT.
         language_model_origin: The same of the language model.
+        image_mean: Of pixels in 0..1, by color, as the encoder expects them; see `normalized`.
+        image_std: Their standard deviation.
+        clip_frames: How many frames of a clip it learned from: what it is shown by default.
+        clip_size: Of the square pictures that it learned from, in pixels; None for the encoder's.
+        clip_fit: How they became square: "stretch" or "crop".
 
     Raises:
-        OptionError: If the adapters do not fit the language model, or the encoder's kind of
-            attention is not one of TimeSformer's.
+        OptionError: If the adapters do not fit the language model, the encoder's kind of
+            attention is not one of TimeSformer's, or pictures cannot be shown like that.
     """
 
-    model_type = "pseudolabel-video-captioner"
+    model_type = VIDEO_ARCHITECTURE
     # transformers looks for the parts of a model that sees and writes under these two names.
     sub_configs_defaults: ClassVar[dict[str, Any]] = {
         "vision_config": TimesformerConfig,
@@ -48,12 +56,20 @@ class VideoCaptionerConfig(PreTrainedConfig):
     adapter_ffn_size: int | None = None
     encoder_origin: str | None = None
     language_model_origin: str | None = None
+    image_mean: Any = None
+    image_std: Any = None
+    clip_frames: int = 8
+    clip_size: int | None = None
+    clip_fit: str = "stretch"
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         text = self.text_config
         self.adapter_size = self.adapter_size or text.hidden_size
         self.adapter_ffn_size = self.adapter_ffn_size or text.ffn_dim
+        self.clip_size = self.clip_size or self.vision_config.image_size
+        self.image_mean = _by_color("image_mean", self.image_mean, _MEAN)
+        self.image_std = _by_color("image_std", self.image_std, _STD)
         if not 1 <= self.adapter_every <= text.num_hidden_layers:
             raise OptionError(
                 f"--adapter-every {self.adapter_every}:"
@@ -70,6 +86,12 @@ class VideoCaptionerConfig(PreTrainedConfig):
             raise OptionError(
                 f"attention_type {self.vision_config.attention_type!r}: not one of TimeSformer's",
                 hint=", ".join(_ATTENTION_TYPES),
+            )
+        if self.clip_frames < 1 or self.clip_fit not in _FITS or min(self.image_std) <= 0:
+            raise OptionError(
+                f"clip_frames {self.clip_frames}, clip_fit {self.clip_fit!r}, image_std"
+                f" {self.image_std}: no way to show a clip",
+                hint=f"1 frame or more; one of: {', '.join(_FITS)}; above 0",
             )
 
     @classmethod
@@ -89,3 +111,10 @@ class VideoCaptionerConfig(PreTrainedConfig):
                 hint="a folder that `pseudolabel train` wrote",
             )
         return found, rest
+
+
+def _by_color(name: str, values: Any, default: float) -> list[float]:
+    found = [default] * 3 if values is None else [float(value) for value in values]
+    if len(found) != 3:
+        raise OptionError(f"{name} {values}: must be three numbers, of red, green and blue")
+    return found

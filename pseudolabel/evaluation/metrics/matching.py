@@ -19,6 +19,7 @@ from pseudolabel.evaluation.metrics.references import References
 from pseudolabel.records import Span
 
 Of = Literal["clip", "video"]
+Extent = Literal["video", "clip", "stretch"]  # what of a video references speak of
 LEAST_OVERLAP = 0.5  # intersection over union, for a clip to speak for a stretch
 
 _MEDIA = "mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|3gp|ts|gif|jpe?g|png|webp"
@@ -89,6 +90,39 @@ class _Names:
                 hint="ids of captions that equal those of the references are clear",
             )
         return found[0] if found else None
+
+
+class ReferencedVideos:
+    """The videos that references speak of, to be captioned.
+
+    Args:
+        references: Where times are told of any, only of stretches.
+    """
+
+    def __init__(self, references: References) -> None:
+        self._names = _Names(references)
+        clips = filter(None, map(_CLIP.fullmatch, references.captions))
+        self._with_clips = {_name(clip[1]) for clip in clips}
+        self._stretches: dict[str, list[Span]] = defaultdict(list)
+        for segment in references.segments.values():
+            self._stretches[_name(segment.video_id)].append(segment.span)
+
+    def find(self, video_id: str) -> tuple[str, Extent] | None:
+        """The name of a video among the references, and what of it they speak of; or None.
+
+        Raises:
+            InputError: If it could be several.
+        """
+        name = _name(video_id)
+        if self._stretches:
+            return (name, "stretch") if name in self._stretches else None
+        if (key := self._names.find(video_id)) is not None:
+            return key, "video"
+        return (name, "clip") if name in self._with_clips else None
+
+    def stretches(self, name: str) -> tuple[Span, ...]:
+        """Of a video by the name that `find` gave, in time order, each once."""
+        return tuple(sorted(set(self._stretches[name]), key=lambda s: (s.start_s, s.end_s)))
 
 
 def _name(label: str) -> str:

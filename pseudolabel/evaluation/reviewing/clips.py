@@ -96,7 +96,8 @@ def page_clip(row: Row, pictures: Mapping[int, bytes]) -> PageClip:
     """
     own, frames = row["parts"][0]["frame"], row["frames"]
     values: dict[str, Value] = {c.key: cast("Value", row.get(c.key)) for c in _COLUMNS}
-    values["texts"] = sum(len(frame["captions"]) for frame in frames)
+    texts_of = frames[:1] if row["seen_together"] else frames
+    values["texts"] = sum(len(frame["captions"]) for frame in texts_of)
     values["words"] = len(row["caption"].split())
     if own < len(frames):
         values |= {name: frames[own][name] for name in _LOOKS}
@@ -121,6 +122,7 @@ def _frames(row: Row, pictures: Mapping[int, bytes]) -> Iterator[FrameText]:
     parts = [] if row["is_rewritten"] else row["parts"]
     chosen = {part["frame"]: part["sample"] for part in parts}
     same = {at for part in parts for at in range(part["frame"] + 1, part["last_frame"] + 1)}
+    before = "seen together with" if row["seen_together"] else "says the same as"
     for at, frame in enumerate(row["frames"]):
         captions = frame["captions"]
         yield FrameText(
@@ -131,7 +133,7 @@ def _frames(row: Row, pictures: Mapping[int, bytes]) -> Iterator[FrameText]:
             image=pictures.get(at),
             logprobs=_known([caption["mean_logprob"] for caption in captions]),
             marks=_known([_mark(caption) for caption in captions]),
-            note=_note(frame, says_the_same=at in same),
+            note=_note(frame, f"{before} the one before" if at in same else None),
         )
 
 
@@ -145,8 +147,8 @@ def _mark(caption: Row) -> str:
     return ", ".join(text for name, text in told.items() if caption[name])
 
 
-def _note(frame: Row, *, says_the_same: bool) -> str:
-    told = ["says the same as the one before"] if says_the_same else []
+def _note(frame: Row, as_before: str | None) -> str:
+    told = [as_before] if as_before else []
     told += ["keyframe"] if frame["is_keyframe"] else []
     if frame["brightness"] is not None:
         told += [f"brightness {frame['brightness']:.0f}", f"contrast {frame['contrast']:.0f}"]

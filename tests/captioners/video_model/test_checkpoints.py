@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -130,3 +131,34 @@ def test_adapters_must_fit_the_layers(every: int) -> None:
 def test_adapters_must_fit_the_heads() -> None:
     with pytest.raises(OptionError, match=r"adapter_size 30: not a multiple of .* 4"):
         captioner(adapter_size=30)
+
+
+def test_pixels_are_scaled_as_the_encoders_processor_says(tmp_path: Path) -> None:
+    encoder, opt = tmp_path / "encoder", tmp_path / "opt"
+    TimesformerModel(vision_config()).save_pretrained(encoder)
+    OPTForCausalLM(text_config()).save_pretrained(opt)
+    config = from_encoder_decoder(str(encoder), str(opt)).config
+    assert (config.image_mean, config.image_std) == ([0.45] * 3, [0.225] * 3)
+    described = {"feature_extractor_type": "VideoMAEFeatureExtractor"}  # as old ones name it
+    scaling = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
+    processor = encoder / "preprocessor_config.json"
+    processor.write_text(json.dumps({**described, **scaling}))
+    config = from_encoder_decoder(str(encoder), str(opt)).config
+    assert {name: getattr(config, name) for name in scaling} == scaling
+    changed = from_encoder_decoder(str(encoder), str(opt), image_std=[1, 1, 1]).config
+    assert (changed.image_mean, changed.image_std) == ([0.1, 0.2, 0.3], [1.0] * 3)
+    processor.write_text(json.dumps({**described, **scaling, "do_normalize": False}))
+    config = from_encoder_decoder(str(encoder), str(opt)).config
+    assert (config.image_mean, config.image_std) == ([0.0] * 3, [1.0] * 3)
+    processor.write_text("{")
+    with pytest.raises(CaptionerError, match=r"--encoder .* image processor does not load"):
+        from_encoder_decoder(str(encoder), str(opt))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image_mean", [0.5]), ("image_std", [0, 1, 1]), ("clip_frames", 0), ("clip_fit", "no")],
+)
+def test_no_way_to_show_a_clip(name: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=name):
+        captioner(**{name: value})
