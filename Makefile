@@ -1,12 +1,16 @@
-# `make demo` and `make test` each take a fresh clone to their end.
+# `make demo`, `make claims` and `make test` each take a fresh clone to their end.
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo claims test check bench clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/pseudolabel demo --out demo
+
+claims: $(VENV)/.installed
+	$(PIP) -e '.[train]'
+	$(VENV)/bin/pseudolabel claims --out claims
 
 test: $(VENV)/.installed-dev
 	scripts/check

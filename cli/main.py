@@ -10,6 +10,7 @@ from pseudolabel import __version__
 
 from ._shared import Commands
 from .caption import caption
+from .claims import claims
 from .compact import compact
 from .compare import compare
 from .consolidate import consolidate
@@ -65,4 +66,5 @@ app.command()(compare)
 app.command()(evaluate)
 app.command()(frames)
 app.command()(train)
+app.command()(claims)
 app.command()(demo)

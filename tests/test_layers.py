@@ -13,6 +13,7 @@ ROOT = PACKAGE.parent
 # From the top of the house to the bottom.
 ROOMS = (
     "cli",
+    "claims",
     "demo",
     "training",
     "evaluation",
@@ -35,7 +36,7 @@ HOMES = {
     "faster_whisper": {"speech"},
     "pycocoevalcap": {"evaluation"},
     "av": {"videos"},
-    "transformers": {"captioners", "training"},
+    "transformers": {"captioners", "claims", "training"},
     "typer": {"cli"},
     "rich": {"cli"},
     "scenedetect": {"videos"},
@@ -44,7 +45,7 @@ HOMES = {
     "httpx2": {"captioners", "release"},
     "huggingface_hub": {"captioners", "release"},
     "pyarrow": {"contract", "evaluation", "release", "runs", "training", "videos"},
-    "torch": {"captioners", "training"},
+    "torch": {"captioners", "claims", "training"},
 }
 
 
