@@ -14,8 +14,8 @@ from benchmarks.machine import warn_if_busy
 from benchmarks.reporting import Report, Table, median, spread
 from pseudolabel import CaptionOptions, caption_videos
 from pseudolabel.demo.files import write_world
-from pseudolabel.training.frames import FramesOptions, extract_frames
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.frames import FramesOptions, extract_frames
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.session import Session
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 

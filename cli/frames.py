@@ -11,7 +11,7 @@ from ._progress import counting_bar
 from ._shared import echo_json, option, read_config, say
 
 if TYPE_CHECKING:
-    from pseudolabel.training.frames import FramesTally
+    from pseudolabel.training.data.frames import FramesTally
 
 
 def frames(
@@ -51,7 +51,7 @@ def frames(
     Example: pseudolabel frames release --videos my_videos --out frames
     """
     from pseudolabel.runs.options import usable_cores
-    from pseudolabel.training.frames import FramesOptions, extract_frames
+    from pseudolabel.training.data.frames import FramesOptions, extract_frames
 
     options = FramesOptions(
         frames=frames,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pseudolabel.training.options import Augmentation, DataOptions, Mix
+from pseudolabel.training.data.options import Augmentation, DataOptions, Mix
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
 from ._progress import steps_bar

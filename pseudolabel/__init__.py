@@ -63,10 +63,10 @@ _HOMES = {
     "Comparison": "pseudolabel.evaluation.comparison",
     "ConsolidateOptions": "pseudolabel.captions.options",
     "ConsolidateTally": "pseudolabel.runs.consolidate",
-    "DataOptions": "pseudolabel.training.options",
+    "DataOptions": "pseudolabel.training.data.options",
     "Evaluation": "pseudolabel.evaluation.evaluate",
     "FrameOptions": "pseudolabel.videos.options",
-    "FramesOptions": "pseudolabel.training.frames",
+    "FramesOptions": "pseudolabel.training.data.frames",
     "ModelOptions": "pseudolabel.training.train_options",
     "ModelUnderTest": "pseudolabel.evaluation.evaluate_model",
     "Problem": "pseudolabel.release.validate",
@@ -88,7 +88,7 @@ _HOMES = {
     "evaluate": "pseudolabel.evaluation.evaluate",
     "evaluate_model": "pseudolabel.evaluation.evaluate_model",
     "export": "pseudolabel.release.export",
-    "extract_frames": "pseudolabel.training.frames",
+    "extract_frames": "pseudolabel.training.data.frames",
     "find_rows": "pseudolabel.runs.show",
     "push": "pseudolabel.release.push",
     "review": "pseudolabel.evaluation.review",
@@ -122,8 +122,8 @@ if TYPE_CHECKING:
     from pseudolabel.runs.show import find_rows
     from pseudolabel.runs.tally import Tally
     from pseudolabel.speech.whisper_files import TranscribeOptions
-    from pseudolabel.training.frames import FramesOptions, extract_frames
-    from pseudolabel.training.options import DataOptions
+    from pseudolabel.training.data.frames import FramesOptions, extract_frames
+    from pseudolabel.training.data.options import DataOptions
     from pseudolabel.training.train import Trained, train
     from pseudolabel.training.train_options import ModelOptions, TrainOptions
     from pseudolabel.videos.options import ClipOptions, FrameOptions

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.training.examples import Examples
-from pseudolabel.training.loading import Batch, Tally, checked, everything, make_loader
-from pseudolabel.training.options import DataOptions, Mix
-from pseudolabel.training.order import BatchSampler, Order
+from pseudolabel.training.data.examples import Examples
+from pseudolabel.training.data.loading import Batch, Tally, checked, everything, make_loader
+from pseudolabel.training.data.options import DataOptions, Mix
+from pseudolabel.training.data.order import BatchSampler, Order
 from release_factory import Row, clip_row
 from video_factory import make_video, numbered_picture, read_number
 

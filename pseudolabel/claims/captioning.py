@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train_options import TrainOptions
 
 
@@ -25,8 +25,8 @@ def caption_clips(checkpoint: Path, data: DataOptions, options: TrainOptions) ->
     from pseudolabel.captioners.video_model.model import VideoCaptioner
     from pseudolabel.captioners.video_model.pixels import normalized
     from pseudolabel.captioners.weights import quiet_transformers
-    from pseudolabel.training.loading import Tally, checked, everything, make_loader
-    from pseudolabel.training.opening import open_examples
+    from pseudolabel.training.data.loading import Tally, checked, everything, make_loader
+    from pseudolabel.training.data.opening import open_examples
 
     device = resolve_device(options.device)
     with quiet_transformers():

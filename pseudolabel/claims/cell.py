@@ -14,7 +14,7 @@ from pathlib import Path
 from pseudolabel.claims.captioning import caption_clips
 from pseudolabel.claims.plan import ArmName, Plan
 from pseudolabel.files import write_whole
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train import TrainStep, train
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pseudolabel.claims.labelled import Labelled
 from pseudolabel.errors import OptionError
-from pseudolabel.training.options import DataOptions, Fit, Mix
+from pseudolabel.training.data.options import DataOptions, Fit, Mix
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
 ArmName = Literal["nothing", "asr", "pseudolabels", "images", "both"]

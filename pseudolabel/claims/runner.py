@@ -19,7 +19,7 @@ from pseudolabel.claims.texts import TextTruth, text_truth
 from pseudolabel.errors import TrainingError
 from pseudolabel.files import write_whole
 from pseudolabel.runs.options import usable_cores
-from pseudolabel.training.frames import FramesOptions, extract_frames
+from pseudolabel.training.data.frames import FramesOptions, extract_frames
 from pseudolabel.training.train import TrainStep
 
 _PLAN = "plan.json"
@@ -80,7 +80,7 @@ def run_claims(
 
 def references_of(plan: Plan, out: Path) -> dict[str, list[str]]:
     """What people said of the test set, by clip."""
-    from pseudolabel.training.opening import open_examples
+    from pseudolabel.training.data.opening import open_examples
 
     examples, _ = open_examples(plan.view.shown(prepared(out, TEST), 0), is_training=False)
     clips = examples.clips

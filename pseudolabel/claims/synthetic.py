@@ -26,8 +26,8 @@ from pseudolabel.release.export import export
 from pseudolabel.release.manifest import MANIFEST
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.runs.caption import caption_videos
-from pseudolabel.training.frames import FramesOptions, extract_frames
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.frames import FramesOptions, extract_frames
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 

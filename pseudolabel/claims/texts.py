@@ -8,7 +8,7 @@ from pathlib import Path
 from pseudolabel.claims.plan import ArmName, Plan
 from pseudolabel.claims.world import names_things, tells_time
 from pseudolabel.evaluation.metrics.references import read_references
-from pseudolabel.training.opening import open_examples
+from pseudolabel.training.data.opening import open_examples
 
 _LABELS = ("world", "labels.jsonl")
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pseudolabel.errors import InputError
 from pseudolabel.evaluation.metrics.scores import score_captions
 from pseudolabel.training.checkpoints import METRIC
-from pseudolabel.training.loading import make_loader
-from pseudolabel.training.order import Pick
+from pseudolabel.training.data.loading import make_loader
+from pseudolabel.training.data.order import Pick
 
 if TYPE_CHECKING:
     import torch
 
-    from pseudolabel.training.examples import Examples
+    from pseudolabel.training.data.examples import Examples
     from pseudolabel.training.targets import TokenBatch, Tokenize
 
 

@@ -17,8 +17,8 @@ from typing import Any
 from pseudolabel.captioners.sources import ModelSource
 from pseudolabel.errors import TrainingError
 from pseudolabel.files import explained, write_whole
-from pseudolabel.training.found import Found
-from pseudolabel.training.options import DataOptions, Mix
+from pseudolabel.training.data.found import Found
+from pseudolabel.training.data.options import DataOptions, Mix
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
 CONFIG = "config.toml"

@@ -32,14 +32,14 @@ from pseudolabel.training.checkpoints import (
     checkpoints,
     read_state,
 )
-from pseudolabel.training.clips import VALIDATION
+from pseudolabel.training.data.clips import VALIDATION
+from pseudolabel.training.data.loading import Tally
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import DataOptions
+from pseudolabel.training.data.order import Order
+from pseudolabel.training.data.source import splits_of
 from pseudolabel.training.held_out import HeldOut
-from pseudolabel.training.loading import Tally
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import DataOptions
-from pseudolabel.training.order import Order
 from pseudolabel.training.record import TrainRecord
-from pseudolabel.training.source import splits_of
 from pseudolabel.training.targets import Tokenize
 from pseudolabel.training.train_options import (
     DEFAULT_ENCODER,

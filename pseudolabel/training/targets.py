@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     import torch
 
-    from pseudolabel.training.examples import Broken, Example
+    from pseudolabel.training.data.examples import Broken, Example
 
 IGNORED = -100  # a label that is no target, to transformers
 
@@ -42,7 +42,7 @@ class Tokenize:
 
     def __call__(self, examples: list[Example]) -> TokenBatch:
         """A batch of examples of one kind."""
-        from pseudolabel.training.loading import collated
+        from pseudolabel.training.data.loading import collated
 
         batch = collated(examples)
         ids, mask, labels = self.tokens(batch["text"])

@@ -21,9 +21,9 @@ from pseudolabel.training.checkpoints import (
     read_state,
     step_of,
 )
-from pseudolabel.training.found import Found
-from pseudolabel.training.loading import Tally
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.found import Found
+from pseudolabel.training.data.loading import Tally
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
 

@@ -30,9 +30,9 @@ from pseudolabel.training.checkpoints import (
     publish,
     remove_old,
 )
+from pseudolabel.training.data.loading import Tally, checked, make_loader
+from pseudolabel.training.data.order import BatchSampler, Order
 from pseudolabel.training.held_out import HeldOut
-from pseudolabel.training.loading import Tally, checked, make_loader
-from pseudolabel.training.order import BatchSampler, Order
 
 LOG = "log.jsonl"
 NON_FINITE = "non-finite.json"

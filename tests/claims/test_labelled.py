@@ -9,8 +9,8 @@ import pytest
 
 from pseudolabel.claims.labelled import Labelled, label_videos
 from pseudolabel.errors import InputError, OptionError
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import DataOptions
 from video_factory import make_video
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.errors import CaptionerError, InputError, TrainingError
 from pseudolabel.training.checkpoints import checkpoints
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train import Trained, TrainStep, _one_line_on_memory, train
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
@@ -136,7 +136,7 @@ def started(
 ) -> subprocess.Popen[str]:
     """The same training in a process of its own, or in several that train together."""
     program = (
-        "from pseudolabel.training.options import *\n"
+        "from pseudolabel.training.data.options import *\n"
         "from pseudolabel.training.train_options import *\n"
         "from pseudolabel.training.train import train\n"
         f"trained = train({data!r}, {str(out)!r}, model={model!r}, options={options!r},\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.errors import InputError, without_addresses
-from pseudolabel.training.images import Images
-from pseudolabel.training.texts import has_text
+from pseudolabel.training.data.images import Images
+from pseudolabel.training.data.texts import has_text
 
 _TEXTS = ("caption", "captions", "text", "sentences", "raw")
 

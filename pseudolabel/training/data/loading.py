@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import numpy as np
 
 from pseudolabel.errors import InputError
-from pseudolabel.training.examples import Broken, Example, Examples
-from pseudolabel.training.order import BatchSampler, Pick
+from pseudolabel.training.data.examples import Broken, Example, Examples
+from pseudolabel.training.data.order import BatchSampler, Pick
 
 if TYPE_CHECKING:
     import torch
     from torch.utils.data import DataLoader
 
-    from pseudolabel.training.options import Kind
+    from pseudolabel.training.data.options import Kind
 
 AnyBatch = TypeVar("AnyBatch", bound=Mapping[str, Any])
 

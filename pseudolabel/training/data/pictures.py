@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.training.options import Augmentation, Fit
+from pseudolabel.training.data.options import Augmentation, Fit
 
 _ASPECTS = (3 / 4, 4 / 3)  # of what is cropped, relative to what is there
 _GRAY = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601 luma

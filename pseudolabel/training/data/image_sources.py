@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pseudolabel.errors import InputError
-from pseudolabel.training.image_datasets import dataset_images
-from pseudolabel.training.image_folders import folder_images, has_captions
-from pseudolabel.training.image_tars import find_tars, tar_images
-from pseudolabel.training.images import Images
+from pseudolabel.training.data.image_datasets import dataset_images
+from pseudolabel.training.data.image_folders import folder_images, has_captions
+from pseudolabel.training.data.image_tars import find_tars, tar_images
+from pseudolabel.training.data.images import Images
 
 
 def open_images(where: str) -> Images:

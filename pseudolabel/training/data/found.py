@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pseudolabel.training.source import Source
+from pseudolabel.training.data.source import Source
 
 MOST_NAMED = 10  # of what is missing; the rest is counted
 

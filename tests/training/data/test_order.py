@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 
 from pseudolabel.errors import OptionError
-from pseudolabel.training.options import Kind, Mix
-from pseudolabel.training.order import BatchSampler, Order, Pick
+from pseudolabel.training.data.options import Kind, Mix
+from pseudolabel.training.data.order import BatchSampler, Order, Pick
 
 
 def order(

@@ -27,11 +27,11 @@ from footage_factory import (
     video_id,
 )
 from pseudolabel.errors import InputError
-from pseudolabel.training.clips import Clips
-from pseudolabel.training.examples import TRIES
-from pseudolabel.training.footage import Footage
-from pseudolabel.training.found import Named
-from pseudolabel.training.loading import (
+from pseudolabel.training.data.clips import Clips
+from pseudolabel.training.data.examples import TRIES
+from pseudolabel.training.data.footage import Footage
+from pseudolabel.training.data.found import Named
+from pseudolabel.training.data.loading import (
     Batch,
     Tally,
     checked,
@@ -39,9 +39,9 @@ from pseudolabel.training.loading import (
     fitting_workers,
     make_loader,
 )
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import Augmentation
-from pseudolabel.training.order import BatchSampler, Order
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import Augmentation
+from pseudolabel.training.data.order import BatchSampler, Order
 from release_factory import write_release
 
 VIDEOS = 4

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.errors import InputError
-from pseudolabel.training.images import PICTURE_SUFFIXES, Images, text_lists
+from pseudolabel.training.data.images import PICTURE_SUFFIXES, Images, text_lists
 
 _TABLES = tuple(
     f"{stem}.{suffix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pseudolabel.records import Video
-from pseudolabel.training.matching import match_videos
+from pseudolabel.training.data.matching import match_videos
 
 
 def matched(video_ids: list[str], files: list[str]) -> dict[str, str | None]:

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.errors import InputError
-from pseudolabel.training.clips import TRAIN, Clips, read_clips, with_speech, with_text
-from pseudolabel.training.examples import Examples
-from pseudolabel.training.footage import Footage, VideoFootage, find_videos
-from pseudolabel.training.found import Found, Named
-from pseudolabel.training.frame_folder import is_frame_folder
-from pseudolabel.training.frame_footage import FrameFootage
-from pseudolabel.training.image_sources import open_images
+from pseudolabel.training.data.clips import TRAIN, Clips, read_clips, with_speech, with_text
+from pseudolabel.training.data.examples import Examples
+from pseudolabel.training.data.footage import Footage, VideoFootage, find_videos
+from pseudolabel.training.data.found import Found, Named
+from pseudolabel.training.data.frame_folder import is_frame_folder
+from pseudolabel.training.data.frame_footage import FrameFootage
+from pseudolabel.training.data.image_sources import open_images
 
 if TYPE_CHECKING:
-    from pseudolabel.training.options import DataOptions
+    from pseudolabel.training.data.options import DataOptions
 
 
 def open_examples(

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.records import FrameSize, Skipped, SkipReason, Span
-from pseudolabel.training.matching import Matched, match_videos
+from pseudolabel.training.data.matching import Matched, match_videos
 from pseudolabel.videos.clip_decoder import ClipDecoder
 from pseudolabel.videos.clip_frames import ClipRequest
 from pseudolabel.videos.signals import VideoSkippedError
 from pseudolabel.videos.sources.listing import list_videos
 
 if TYPE_CHECKING:
-    from pseudolabel.training.clips import Clips
+    from pseudolabel.training.data.clips import Clips
 
 
 class Footage(Protocol):

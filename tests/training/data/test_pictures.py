@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pseudolabel.errors import OptionError
-from pseudolabel.training.options import Augmentation, DataOptions
-from pseudolabel.training.pictures import Change, draw_change, fitted
+from pseudolabel.training.data.options import Augmentation, DataOptions
+from pseudolabel.training.data.pictures import Change, draw_change, fitted
 
 
 def clip(height: int = 40, width: int = 60, frames: int = 3) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pseudolabel.training.tars import TarBytes, members
+from pseudolabel.training.data.tars import TarBytes, members
 
 NAMES = (
     "000.jpg",

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pseudolabel.errors import InputError, ReleaseError
 from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from pseudolabel.release.splits import split_of
-from pseudolabel.training.source import Source, clip_tables, find_source, splits_of
-from pseudolabel.training.texts import caption_texts, has_text, sample_texts, spoken_texts
+from pseudolabel.training.data.source import Source, clip_tables, find_source, splits_of
+from pseudolabel.training.data.texts import caption_texts, has_text, sample_texts, spoken_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pseudolabel.training.options import DataOptions, TextKind
+    from pseudolabel.training.data.options import DataOptions, TextKind
 
 TRAIN, VALIDATION = "train", "validation"
 _SALT = "held out: "  # a release's own splits are drawn by the ids as they are

@@ -13,9 +13,9 @@ from typing import Any
 
 from pseudolabel.errors import RunError
 from pseudolabel.files import explained, replacing
-from pseudolabel.training.clips import Clips
-from pseudolabel.training.frame_folder import frame_schema, table_path, tar_name
-from pseudolabel.training.tars import BLOCK
+from pseudolabel.training.data.clips import Clips
+from pseudolabel.training.data.frame_folder import frame_schema, table_path, tar_name
+from pseudolabel.training.data.tars import BLOCK
 from pseudolabel.videos.signals import VideoSkippedError
 
 Taken = list[bytes] | VideoSkippedError  # a clip's frames as JPEGs, or why there are none

@@ -14,8 +14,8 @@ from tarfile import TarError
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.training.images import PICTURE_SUFFIXES, Images, text_lists
-from pseudolabel.training.tars import Member, TarBytes, members
+from pseudolabel.training.data.images import PICTURE_SUFFIXES, Images, text_lists
+from pseudolabel.training.data.tars import Member, TarBytes, members
 
 
 class TarPictures:

@@ -21,9 +21,9 @@ from pseudolabel.errors import HubError, InputError, OptionError, ReleaseError, 
 from pseudolabel.release.export import export
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.push import push
-from pseudolabel.training.clips import read_clips
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import DataOptions
+from pseudolabel.training.data.clips import read_clips
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import DataOptions
 from release_factory import clip_row, write_release
 from run_factory import video_rows, write_run
 from video_factory import make_video

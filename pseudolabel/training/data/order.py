@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.training.options import KINDS
+from pseudolabel.training.data.options import KINDS
 
 if TYPE_CHECKING:
-    from pseudolabel.training.options import Kind, Mix
+    from pseudolabel.training.data.options import Kind, Mix
 
 
 class Pick(NamedTuple):

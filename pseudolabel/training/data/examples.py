@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 
-from pseudolabel.training.images import BrokenPictureError
-from pseudolabel.training.options import KINDS
-from pseudolabel.training.order import Pick
-from pseudolabel.training.pictures import draw_change, fitted
+from pseudolabel.training.data.images import BrokenPictureError
+from pseudolabel.training.data.options import KINDS
+from pseudolabel.training.data.order import Pick
+from pseudolabel.training.data.pictures import draw_change, fitted
 from pseudolabel.videos.signals import VideoSkippedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pseudolabel.training.clips import Clips
-    from pseudolabel.training.footage import Footage
-    from pseudolabel.training.images import Images
-    from pseudolabel.training.options import DataOptions, Kind
+    from pseudolabel.training.data.clips import Clips
+    from pseudolabel.training.data.footage import Footage
+    from pseudolabel.training.data.images import Images
+    from pseudolabel.training.data.options import DataOptions, Kind
 
 TRIES = 16  # a batch is full unless so many examples in a row, drawn at random, are broken
 

@@ -19,18 +19,18 @@ from pseudolabel.errors import InputError, OptionError, RunError
 from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import FrameSize
 from pseudolabel.runs.options import usable_cores
-from pseudolabel.training.clips import Clips, read_all_clips
-from pseudolabel.training.footage import VideoFootage, find_videos
-from pseudolabel.training.frame_folder import (
+from pseudolabel.training.data.clips import Clips, read_all_clips
+from pseudolabel.training.data.footage import VideoFootage, find_videos
+from pseudolabel.training.data.frame_folder import (
     FORMAT_VERSION,
     MANIFEST,
     is_frame_folder,
     read_frame_manifest,
     table_path,
 )
-from pseudolabel.training.frame_tars import Taken, write_tar
-from pseudolabel.training.options import Fit
-from pseudolabel.training.pictures import fitted
+from pseudolabel.training.data.frame_tars import Taken, write_tar
+from pseudolabel.training.data.options import Fit
+from pseudolabel.training.data.pictures import fitted
 from pseudolabel.videos.signals import VideoSkippedError
 
 if TYPE_CHECKING:

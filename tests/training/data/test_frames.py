@@ -19,12 +19,12 @@ import pytest
 
 from footage_factory import expected_numbers, footage_rows, frame_numbers, make_footage, video_id
 from pseudolabel.errors import InputError, OptionError, RunError
-from pseudolabel.training.examples import Examples
-from pseudolabel.training.frames import FramesOptions, FramesTally, extract_frames
-from pseudolabel.training.loading import Tally, checked, everything, make_loader
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import DataOptions
-from pseudolabel.training.tars import members
+from pseudolabel.training.data.examples import Examples
+from pseudolabel.training.data.frames import FramesOptions, FramesTally, extract_frames
+from pseudolabel.training.data.loading import Tally, checked, everything, make_loader
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import DataOptions
+from pseudolabel.training.data.tars import members
 from release_factory import write_release
 
 VIDEOS = 3
@@ -127,7 +127,7 @@ def test_it_goes_on_where_it_stopped(release: str, root: Path, tmp_path: Path) -
 
 def test_a_killed_process_leaves_whole_tars(release: str, root: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pseudolabel.training.frames import *; "
+        "import sys; from pseudolabel.training.data.frames import *; "
         "extract_frames(sys.argv[1], sys.argv[2], FramesOptions(frames=4, size=48, "
         "clips_per_tar=1, workers=1), videos=sys.argv[3])"
     )

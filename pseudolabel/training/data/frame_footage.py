@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from pseudolabel.errors import OptionError, RunError
 from pseudolabel.records import SkipReason
-from pseudolabel.training.frame_folder import (
+from pseudolabel.training.data.frame_folder import (
     finished_tars,
     read_frame_manifest,
     table_path,
     tar_name,
 )
-from pseudolabel.training.tars import BLOCK, TarBytes, padded
+from pseudolabel.training.data.tars import BLOCK, TarBytes, padded
 from pseudolabel.videos.signals import VideoSkippedError
 
 if TYPE_CHECKING:
-    from pseudolabel.training.clips import Clips
-    from pseudolabel.training.options import Fit
+    from pseudolabel.training.data.clips import Clips
+    from pseudolabel.training.data.options import Fit
 
 _SAME_S = 1e-6
 

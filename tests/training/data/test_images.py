@@ -21,12 +21,12 @@ from PIL import Image
 from footage_factory import expected_numbers, footage_rows, frame_numbers, make_footage
 from pseudolabel.errors import InputError, OptionError
 from pseudolabel.records import FrameSize
-from pseudolabel.training.image_sources import open_images
-from pseudolabel.training.images import BrokenPictureError, Images
-from pseudolabel.training.loading import Tally, checked, make_loader
-from pseudolabel.training.opening import open_examples
-from pseudolabel.training.options import DataOptions, Mix
-from pseudolabel.training.order import BatchSampler, Order
+from pseudolabel.training.data.image_sources import open_images
+from pseudolabel.training.data.images import BrokenPictureError, Images
+from pseudolabel.training.data.loading import Tally, checked, make_loader
+from pseudolabel.training.data.opening import open_examples
+from pseudolabel.training.data.options import DataOptions, Mix
+from pseudolabel.training.data.order import BatchSampler, Order
 from release_factory import write_release
 from video_factory import numbered_picture, read_number
 

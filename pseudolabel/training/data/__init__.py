@@ -1,0 +1,1 @@
+"""What is learned from: clips of releases and runs, images, their texts, and in which order."""
