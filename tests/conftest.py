@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,6 +17,10 @@ from typer.testing import CliRunner, Result
 from loopback_hub import LoopbackHub, skip_waits, use_hub
 
 Invoke = Callable[..., Result]
+
+# A shell that starts tests in the background has them ignore SIGINT, and so all their processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
