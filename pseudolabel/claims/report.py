@@ -136,7 +136,9 @@ def _verdicts(claims: Sequence[Claim]) -> list[str]:
         "",
         *_table(["claim", "CIDEr, mean", "by seed", "so it"], rows),
         "",
-        "A claim holds here if the difference is above 0 in every seed.",
+        "A claim holds here if the difference is above 0 in every seed. Where two arms are worth",
+        "the same, three seeds say so by chance in 1 of 8 reports. The same seed on another",
+        "machine, or with another number of threads, rounds otherwise and is another seed.",
         "",
     ]
 

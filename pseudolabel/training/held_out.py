@@ -71,7 +71,7 @@ class HeldOut:
                 video = model.encode(inputs["pixel_values"])
                 tokens = {name: inputs[name] for name in ("input_ids", "attention_mask", "labels")}
                 losses.append(model(video=video, **tokens).loss)
-                said = self._read(model.generate(video=video, **self._limits()))
+                said = self._tokenize.read(model.generate(video=video, **self._tokenize.limits()))
                 captions |= zip(batch["id"], said, strict=True)
         model.train(was_training)
         # What is broken was replaced, and is not scored.
@@ -82,17 +82,3 @@ class HeldOut:
             "eval_BLEU-4": float(scores["BLEU-4"]),
             "eval_loss": float(torch.stack(losses).mean()),
         }
-
-    def _limits(self) -> dict[str, Any]:
-        tokenizer = self._tokenize.tokenizer
-        pad = tokenizer.pad_token_id
-        return {
-            "max_new_tokens": self._tokenize.max_tokens,
-            "do_sample": False,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.eos_token_id if pad is None else pad,
-        }
-
-    def _read(self, tokens: torch.Tensor) -> list[str]:
-        texts = self._tokenize.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [text.strip() for text in texts]

@@ -78,11 +78,11 @@ class Session:
             self._data, model, options, self._parts, self.found, self._examples.fingerprint()
         )
         self.record.check(out)
-        self._ranks = _processes()
+        self.tally = Tally()  # of what is broken
         self._order = Order(
             self._examples.sizes,
             self._data.shares,
-            batch_size=options.batch_size * self._ranks,
+            batch_size=options.batch_size * _processes(),
             seed=self._data.seed,
         )
 
@@ -122,7 +122,7 @@ class Session:
     @cached_property
     def feed(self) -> Feed:
         """Training batches."""
-        return Feed(self._examples, self._order, self._tokenize, self._data.workers, Tally())
+        return Feed(self._examples, self._order, self._tokenize, self._data.workers, self.tally)
 
     @cached_property
     def _tokenize(self) -> Tokenize:

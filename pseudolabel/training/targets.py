@@ -28,7 +28,7 @@ class TokenBatch(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Makes batches of examples; goes to worker processes.
+    """Makes batches of examples, and captions of tokens; goes to worker processes.
 
     A caption is `</s> words </s>`, as OPT's texts begin; one that is cut has no end.
 
@@ -70,3 +70,18 @@ class Tokenize:
         labels = ids.masked_fill(mask == 0, IGNORED)
         labels[:, 0] = IGNORED
         return ids, mask, labels
+
+    def limits(self) -> dict[str, Any]:
+        """What `generate` is to be told, to write captions as these are, greedily."""
+        end, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        return {
+            "max_new_tokens": self.max_tokens,
+            "do_sample": False,
+            "eos_token_id": end,
+            "pad_token_id": end if pad is None else pad,
+        }
+
+    def read(self, tokens: torch.Tensor) -> list[str]:
+        """The captions in what `generate` gives, `(B, L)`."""
+        texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return [text.strip() for text in texts]

@@ -93,14 +93,15 @@ def train(
         on_found(session.found)
     before = checkpoints(folder)
     first = step_of(before[-1]) if before else 0
+    step, is_asked = first, False
     with quiet_transformers():
-        trainer, ending = session.trainer(first, _teller(session.steps, on_step))
         if first < session.steps and not _is_out_of_patience(before, session.options.patience):
+            trainer, ending = session.trainer(first, _teller(session.steps, on_step))
             with _asked_to_end(ending), _one_line_on_memory(session.options):
                 trainer.train(str(before[-1]) if before else None)
-    is_ended = not ending.is_asked or trainer.state.global_step >= session.steps
-    scores = session.finish() if is_ended else {}
-    step = trainer.state.global_step or first
+            step, is_asked = trainer.state.global_step, ending.is_asked
+        is_ended = not is_asked or step >= session.steps
+        scores = session.finish() if is_ended else {}
     return Trained(
         out,
         step,
@@ -109,7 +110,7 @@ def train(
         is_ended,
         scores,
         session.found,
-        session.feed.tally,
+        session.tally,
         is_first_process(),
     )
 

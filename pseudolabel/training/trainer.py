@@ -35,7 +35,7 @@ from pseudolabel.training.data.order import BatchSampler, Order
 from pseudolabel.training.held_out import HeldOut
 
 LOG = "log.jsonl"
-NON_FINITE = "non-finite.json"
+NON_FINITE = "non-finite"  # how files begin that name the examples of a loss that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class VideoTrainer(Trainer):
     def _write_down(self, ids: list[str], loss: float) -> None:
         out = Path(str(self.args.output_dir))
         step = self.state.global_step + 1
-        name = f"{NON_FINITE.removesuffix('.json')}-{step}-{self.args.process_index}.json"
+        name = f"{NON_FINITE}-{step}-{self.args.process_index}.json"
         told = {"step": step, "loss": str(loss), "examples": ids}
         (out / name).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
         raise TrainingError(
