@@ -87,7 +87,7 @@ def _print(outcome: Outcome) -> None:
 
     if outcome.results is not None:
         for line in score_table(outcome.results):
-            stdout().print(visible(line))
+            stdout().print(visible(line), markup=False, soft_wrap=True)
     if outcome.left:
         say(f"{outcome.left} trainings are left; the same command goes on from here")
     if outcome.report is not None:

@@ -89,7 +89,8 @@ def _summary(tally: FramesTally, out: str) -> dict[str, Any]:
 
 def _lines(tally: FramesTally, out: str) -> list[str]:
     taken = tally.done - tally.already_done - sum(tally.skipped.values())
-    lines = [f"{out}: frames of {taken:,} clips in {tally.tars:,} tars, {tally.bytes / 1e6:.1f} MB"]
+    tars = "1 tar" if tally.tars == 1 else f"{tally.tars:,} tars"
+    lines = [f"{out}: frames of {taken:,} clips in {tars}, {tally.bytes / 1e6:.1f} MB"]
     if tally.already_done:
         lines[0] += f" ({tally.already_done:,} clips were done before)"
     if tally.skipped:

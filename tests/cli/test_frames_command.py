@@ -25,7 +25,7 @@ def test_frames_are_taken_and_counted(invoke: Invoke, release: Path, tmp_path: P
     given = ("frames", release, "--videos", tmp_path / "videos", "--out", tmp_path / "frames")
     result = invoke(*given, "--size", "32", "--frames", "2")
     assert result.exit_code == 0, result.stderr
-    assert "frames of 4 clips in 1 tars" in result.stderr
+    assert "frames of 4 clips in 1 tar," in result.stderr
     assert not result.stdout
     again = invoke(*given, "--size", "32", "--frames", "2", "--json")
     found = json.loads(again.stdout)
