@@ -14,8 +14,8 @@ from pseudolabel.captioners.load import load_captioner
 from pseudolabel.captions.options import ConsolidateOptions, StrategyName
 from pseudolabel.records import Flag
 from pseudolabel.runs.consolidate import consolidate
-from pseudolabel.runs.findings import find_in_run
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.findings.findings import find_in_run
+from pseudolabel.runs.storage.folder import RunFolder
 
 FRAMES, SAMPLES = 8, 5
 STRATEGIES: tuple[StrategyName, ...] = ("center", "medoid", "best", "timeline")

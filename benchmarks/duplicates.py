@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import warn_if_busy
 from benchmarks.reporting import Report, Table, median
-from pseudolabel.runs.near_duplicates import DISTANCE, near_duplicates
+from pseudolabel.runs.findings.near_duplicates import DISTANCE, near_duplicates
 
 CLIPS, CLIPS_A_VIDEO = 1_000_000, 20
 Hashes = NDArray[np.uint64]

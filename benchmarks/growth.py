@@ -14,7 +14,7 @@ from benchmarks.footage import Footage, splice
 from benchmarks.machine import warn_if_busy
 from benchmarks.release import timed
 from benchmarks.reporting import Report, Table, median
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 
 # One clip of ten small frames: what is left to measure is what a video costs beside its pictures.
 TINY = Footage("64x48-gop10", 64, 48, gop=10, seconds=24, fps=10, preset="ultrafast")

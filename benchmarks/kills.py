@@ -18,7 +18,7 @@ from benchmarks.footage import Footage, splice
 from benchmarks.kills_victims import Driver, Head, ray_head
 from benchmarks.reporting import Report, Table
 from pseudolabel import find_rows
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 
 PICTURES = Footage("128x96-gop10", 128, 96, gop=10, seconds=120, fps=10)
 VIDEOS, QUICK_VIDEOS = 2_000, 200

@@ -18,8 +18,8 @@ CLIPS = 1_000_000
 CLIPS_A_PART = 100
 RESUME = """
 import sys
-from pseudolabel.runs.folder import RunFolder
-from pseudolabel.runs.resume import DoneVideos
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.resume import DoneVideos
 DoneVideos(RunFolder(sys.argv[1]))
 """
 COMPACT = """

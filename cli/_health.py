@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pseudolabel.runs.findings import HealthSummary
+    from pseudolabel.runs.findings.findings import HealthSummary
 
 LONGEST = 60  # characters of a caption in a summary
 
@@ -49,15 +49,15 @@ def merge_lines(rewritten: int, refused: int) -> list[str]:
 
 
 def _rules(run: str) -> dict[str, str]:
-    from pseudolabel.runs.findings import WHOLE_RUN_RULES
-    from pseudolabel.runs.folder import RunFolder
+    from pseudolabel.runs.findings.findings import WHOLE_RUN_RULES
+    from pseudolabel.runs.storage.folder import RunFolder
 
     own: dict[str, str] = RunFolder(run).manifest().get("health", {})
     return own | {flag.value: rule for flag, rule in WHOLE_RUN_RULES.items()}
 
 
 def _summary(run: str) -> HealthSummary:
-    from pseudolabel.runs.findings import find_in_run
-    from pseudolabel.runs.folder import RunFolder
+    from pseudolabel.runs.findings.findings import find_in_run
+    from pseudolabel.runs.storage.folder import RunFolder
 
     return find_in_run(RunFolder(run))[0].summary

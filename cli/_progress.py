@@ -21,7 +21,7 @@ from rich.progress import (
 from ._shared import say, stderr
 
 if TYPE_CHECKING:
-    from pseudolabel.runs.tally import Tally
+    from pseudolabel.runs.pipeline.tally import Tally
 
 REFRESH_S = 0.2
 Told = TypeVar("Told")

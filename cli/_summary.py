@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ._health import merge_lines
 
 if TYPE_CHECKING:
-    from pseudolabel.runs.profile import Timings
-    from pseudolabel.runs.tally import Tally
+    from pseudolabel.runs.pipeline.profile import Timings
+    from pseudolabel.runs.pipeline.tally import Tally
 
 
 def summary_object(tally: Tally, out: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ _HOMES = {
     "Review": "pseudolabel.evaluation.review",
     "ReviewOptions": "pseudolabel.evaluation.review",
     "RunOptions": "pseudolabel.runs.options",
-    "Tally": "pseudolabel.runs.tally",
+    "Tally": "pseudolabel.runs.pipeline.tally",
     "TrainOptions": "pseudolabel.training.train_options",
     "Trained": "pseudolabel.training.train",
     "TranscribeOptions": "pseudolabel.speech.whisper_files",
@@ -119,8 +119,8 @@ if TYPE_CHECKING:
     from pseudolabel.runs.compact import CompactTally, compact
     from pseudolabel.runs.consolidate import ConsolidateTally, consolidate
     from pseudolabel.runs.options import RunOptions
+    from pseudolabel.runs.pipeline.tally import Tally
     from pseudolabel.runs.show import find_rows
-    from pseudolabel.runs.tally import Tally
     from pseudolabel.speech.whisper_files import TranscribeOptions
     from pseudolabel.training.data.frames import FramesOptions, extract_frames
     from pseudolabel.training.data.options import DataOptions

@@ -27,7 +27,7 @@ from pseudolabel.records import (
     VideoInfo,
 )
 from pseudolabel.runs.floor import Pair
-from pseudolabel.runs.writer import VideoRows
+from pseudolabel.runs.storage.writer import VideoRows
 from pseudolabel.videos.decode import VideoOpened, read_video
 from pseudolabel.videos.options import ClipOptions, FrameOptions, Snap
 

@@ -24,7 +24,7 @@ from pseudolabel.records import (
     Video,
     VideoInfo,
 )
-from pseudolabel.runs.writer import RunWriter, VideoRows
+from pseudolabel.runs.storage.writer import RunWriter, VideoRows
 
 CLIP_S = 8.0
 

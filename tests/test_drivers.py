@@ -15,8 +15,8 @@ from fsspec.registry import _registry
 
 from pseudolabel.drivers import check_driver, find_driver, is_unreachable, said, storage_error
 from pseudolabel.errors import InputError, MissingExtraError, PseudolabelError, RunError
-from pseudolabel.runs.folder import RunFolder
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.writer import RunWriter
 from pseudolabel.videos.sources.listing import list_videos
 
 URL = "s3://bucket/place"

@@ -30,6 +30,16 @@ ROOMS = (
     "errors",
 )
 
+# The same inside `runs/`: from what a caller asks for to the words that all of its rooms share.
+RUN_ROOMS = (
+    {"caption", "compact", "consolidate", "show"},
+    {"cluster"},
+    {"pipeline"},
+    {"findings"},
+    {"storage"},
+    {"floor", "options"},
+)
+
 # Each outside library has one home.
 HOMES = {
     "ctranslate2": {"speech"},
@@ -84,6 +94,20 @@ def test_no_room_imports_from_above() -> None:
             if parts[0] != "pseudolabel" or len(parts) < 2 or parts[1] not in ROOMS:
                 continue
             if ROOMS.index(parts[1]) < ROOMS.index(room):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_no_room_of_runs_imports_from_above_or_beside() -> None:
+    floors = {room: floor for floor, rooms in enumerate(RUN_ROOMS) for room in rooms}
+    wrong = []
+    for path in (PACKAGE / "runs").rglob("*.py"):
+        room = path.relative_to(PACKAGE / "runs").parts[0].removesuffix(".py")
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[:2] != ["pseudolabel", "runs"] or len(parts) < 3 or parts[2] == room:
+                continue
+            if floors[parts[2]] <= floors[room]:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert not wrong
 

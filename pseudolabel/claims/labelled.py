@@ -16,7 +16,7 @@ from pseudolabel.evaluation.metrics.references import References, read_reference
 from pseudolabel.files import hash_file
 from pseudolabel.records import Caption, Frame, FrameSize
 from pseudolabel.runs.caption import caption_videos
-from pseudolabel.runs.tally import Tally
+from pseudolabel.runs.pipeline.tally import Tally
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 _LOOKED_AT = FrameSize(32, 32)  # nobody sees the frames; that they decode is what counts

@@ -10,8 +10,8 @@ from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.demo.files import read_truth, write_world
 from pseudolabel.demo.transcripts import write_transcripts
 from pseudolabel.runs.caption import caption_videos
+from pseudolabel.runs.pipeline.tally import Tally
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.tally import Tally
 
 VIDEOS = 12
 

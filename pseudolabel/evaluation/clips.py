@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pseudolabel.errors import InputError
 from pseudolabel.release.hub import local_release
 from pseudolabel.release.manifest import MANIFEST, read_manifest
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,10 +24,10 @@ from pseudolabel.evaluation.metrics.matching import Extent, Of, ReferencedVideos
 from pseudolabel.evaluation.metrics.references import References, read_references
 from pseudolabel.records import Span, Video
 from pseudolabel.runs.caption import caption_videos
-from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.options import RunOptions
-from pseudolabel.runs.tally import Tally
-from pseudolabel.runs.waiting import OnWait
+from pseudolabel.runs.pipeline.tally import Tally
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.waiting import OnWait
 from pseudolabel.videos.options import ClipOptions
 from pseudolabel.videos.sources.listing import list_videos
 

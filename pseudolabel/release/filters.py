@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pseudolabel.errors import OptionError
 from pseudolabel.records import Flag
 from pseudolabel.release.rows import arrow_schema
-from pseudolabel.runs.findings import has_any
+from pseudolabel.runs.findings.findings import has_any
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,15 +10,15 @@ from pseudolabel.captioners.protocol import Captioner
 from pseudolabel.captioners.scorer import Scorer
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.records import Skipped, Video
-from pseudolabel.runs.engine import Engine, Recipe
+from pseudolabel.runs.cluster.engine import RayEngine
 from pseudolabel.runs.floor import Draw
 from pseudolabel.runs.options import RunOptions, Share
-from pseudolabel.runs.ray_engine import RayEngine
-from pseudolabel.runs.resume import DoneVideos, check_same_options
-from pseudolabel.runs.shared_writer import SharedWriter
-from pseudolabel.runs.tally import Tally
-from pseudolabel.runs.waiting import OnWait
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.pipeline.engine import Engine, Recipe
+from pseudolabel.runs.pipeline.tally import Tally
+from pseudolabel.runs.storage.resume import DoneVideos, check_same_options
+from pseudolabel.runs.storage.shared_writer import SharedWriter
+from pseudolabel.runs.storage.waiting import OnWait
+from pseudolabel.runs.storage.writer import RunWriter
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.order import largest_first
 from pseudolabel.videos.sources.listing import list_videos

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pseudolabel.runs.floor import KEPT
-from pseudolabel.runs.folder import RowKind, RunFolder, part_name
-from pseudolabel.runs.waiting import OnWait
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.storage.folder import RowKind, RunFolder, part_name
+from pseudolabel.runs.storage.waiting import OnWait
+from pseudolabel.runs.storage.writer import RunWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.contract import captioned_clip
 from pseudolabel.errors import RunError
-from pseudolabel.runs.assembly import CaptionedVideo
-from pseudolabel.runs.consolidator import Consolidator, check_scored
-from pseudolabel.runs.folder import RunFolder
-from pseudolabel.runs.manifest import new_manifest
-from pseudolabel.runs.resume import check_same_options
-from pseudolabel.runs.waiting import OnWait
-from pseudolabel.runs.writer import RunWriter, VideoRows
+from pseudolabel.runs.pipeline.assembly import CaptionedVideo
+from pseudolabel.runs.pipeline.consolidator import Consolidator, check_scored
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.manifest import new_manifest
+from pseudolabel.runs.storage.resume import check_same_options
+from pseudolabel.runs.storage.waiting import OnWait
+from pseudolabel.runs.storage.writer import RunWriter, VideoRows
 
 if TYPE_CHECKING:
     import pyarrow as pa

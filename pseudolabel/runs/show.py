@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.errors import OptionError
 from pseudolabel.records import Flag
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +70,7 @@ def _in_order(rows: pa.Table) -> Iterator[dict[str, Any]]:
 def _flagged(folder: RunFolder, flag: str) -> Iterator[pa.Table]:
     import pyarrow as pa
 
-    from pseudolabel.runs.findings import find_in_run, has_any
+    from pseudolabel.runs.findings.findings import find_in_run, has_any
 
     if flag not in [known.value for known in Flag]:
         raise OptionError(

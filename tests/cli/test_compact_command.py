@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import Result
 
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 from run_factory import video_rows, write_run
 
 Invoke = Callable[..., Result]

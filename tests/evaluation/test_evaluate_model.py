@@ -14,9 +14,9 @@ from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.errors import CaptionerError, InputError, OptionError, RunError
 from pseudolabel.evaluation.evaluate import Evaluation, evaluate
 from pseudolabel.evaluation.evaluate_model import ModelUnderTest, evaluate_model
-from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.options import RunOptions
 from pseudolabel.runs.show import find_rows
+from pseudolabel.runs.storage.folder import RunFolder
 from pseudolabel.videos.options import ClipOptions
 from tiny_video_captioner import write_checkpoint
 from video_factory import make_video, moving_picture

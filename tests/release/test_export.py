@@ -25,7 +25,7 @@ from pseudolabel.release.manifest import CHANGELOG, MANIFEST, Manifest, read_man
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.splits import parse_splits, split_of
 from pseudolabel.release.validate import validate_folder
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.storage.writer import RunWriter
 from run_factory import skipped_video, video_rows, write_run
 
 SPLIT = "train=0.7,validation=0.3"

@@ -6,7 +6,7 @@ import sys
 
 from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.options import RunOptions
-from pseudolabel.runs.tally import Tally
+from pseudolabel.runs.pipeline.tally import Tally
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
 

@@ -15,8 +15,8 @@ from pseudolabel.contract import load_schema
 from pseudolabel.errors import InputError, RunError
 from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.options import RunOptions
+from pseudolabel.runs.pipeline.tally import Tally
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.tally import Tally
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
 from video_factory import make_video

@@ -23,13 +23,13 @@ from pseudolabel.release.export import export
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.validate import validate
 from pseudolabel.runs.caption import caption_videos
+from pseudolabel.runs.cluster.worker import Described, ShardWorker
 from pseudolabel.runs.consolidate import consolidate
-from pseudolabel.runs.engine import Recipe
-from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.options import RunOptions, Share
-from pseudolabel.runs.ray_worker import Described, ShardWorker
+from pseudolabel.runs.pipeline.engine import Recipe
+from pseudolabel.runs.pipeline.tally import Tally
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.tally import Tally
+from pseudolabel.runs.storage.folder import RunFolder
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.sources.listing import list_videos
 from reading_captioner import ReadingClipCaptioner

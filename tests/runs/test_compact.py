@@ -19,14 +19,14 @@ from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.contract import clip_schema
 from pseudolabel.errors import RunError
 from pseudolabel.runs import compact as module
-from pseudolabel.runs.ahead import AT_ONCE
 from pseudolabel.runs.compact import compact
 from pseudolabel.runs.consolidate import consolidate
-from pseudolabel.runs.findings import find_in_run
+from pseudolabel.runs.findings.findings import find_in_run
 from pseudolabel.runs.floor import KEPT, Floor, Pair
-from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.writer import PartWriter, RunWriter, VideoRows
+from pseudolabel.runs.storage.ahead import AT_ONCE
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.writer import PartWriter, RunWriter, VideoRows
 from run_factory import skipped_video, video_rows, write_run
 
 PARTS = 6
@@ -171,7 +171,7 @@ def test_killed_by_a_signal(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pseudolabel.runs import compact as c\n"
-        "from pseudolabel.runs.writer import PartWriter\n"
+        "from pseudolabel.runs.storage.writer import PartWriter\n"
         "left, remove = 4, PartWriter.remove\n"
         "def until_killed(self, name):\n"
         "    global left; left -= 1\n"

@@ -19,10 +19,10 @@ from pseudolabel.errors import OptionError, RunError
 from pseudolabel.records import Caption, Frame
 from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.consolidate import consolidate
-from pseudolabel.runs.folder import RunFolder
 from pseudolabel.runs.options import RunOptions
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.writer import RunWriter
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
 from run_factory import video_rows, write_run

@@ -14,12 +14,12 @@ from loopback_chat import ChatServer
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.errors import CaptionerError
 from pseudolabel.records import CaptionedClip, ClipPlan, FrameCaption
-from pseudolabel.runs.assembly import CaptionedVideo
 from pseudolabel.runs.consolidate import consolidate
-from pseudolabel.runs.consolidator import Consolidator
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.pipeline.assembly import CaptionedVideo
+from pseudolabel.runs.pipeline.consolidator import Consolidator
 from pseudolabel.runs.show import find_rows
-from pseudolabel.runs.writer import RunWriter
+from pseudolabel.runs.storage.folder import RunFolder
+from pseudolabel.runs.storage.writer import RunWriter
 from run_factory import video_rows, write_run
 
 THINGS = ("a red circle", "a blue star", "a green cross", "a dog on a sofa")

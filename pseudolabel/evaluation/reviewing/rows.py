@@ -21,8 +21,8 @@ from pseudolabel.release.filters import Filter
 from pseudolabel.release.hub import local_release
 from pseudolabel.release.manifest import read_manifest
 from pseudolabel.release.rows import IMAGE
-from pseudolabel.runs.findings import WHOLE_RUN_RULES, find_in_run, hashed
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.findings.findings import WHOLE_RUN_RULES, find_in_run, hashed
+from pseudolabel.runs.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa

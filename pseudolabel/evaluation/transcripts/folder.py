@@ -18,7 +18,7 @@ from typing import IO, Any
 from pseudolabel.errors import RunError
 from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import Video
-from pseudolabel.runs.resume import check_same_options
+from pseudolabel.runs.storage.resume import check_same_options
 from pseudolabel.speech.transcript_files import read_header, transcript_name
 
 MANIFEST = ".transcribe"  # without a suffix, so that nobody takes it for a transcript

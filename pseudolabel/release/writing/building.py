@@ -30,7 +30,7 @@ from pseudolabel.release.writing.shards import ROWS_PER_GROUP, parse_size
 from pseudolabel.release.writing.sources import RunRows, Sources
 from pseudolabel.release.writing.statistics import StatisticsCounter
 from pseudolabel.release.writing.web_dataset import TarShards
-from pseudolabel.runs.findings import WHOLE_RUN_RULES, Reading, find
+from pseudolabel.runs.findings.findings import WHOLE_RUN_RULES, Reading, find
 from pseudolabel.runs.floor import Floor
 
 if TYPE_CHECKING:

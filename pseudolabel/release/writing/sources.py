@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pseudolabel.errors import ReleaseError
 from pseudolabel.release.manifest import SourceRun
-from pseudolabel.runs.ahead import ahead
-from pseudolabel.runs.consolidator import model_name
 from pseudolabel.runs.floor import Floor
-from pseudolabel.runs.folder import RunFolder, part_name
-from pseudolabel.runs.repeats import repeated_ids
+from pseudolabel.runs.pipeline.consolidator import model_name
+from pseudolabel.runs.storage.ahead import ahead
+from pseudolabel.runs.storage.folder import RunFolder, part_name
+from pseudolabel.runs.storage.repeats import repeated_ids
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from pseudolabel.evaluation.clips import is_release
 from pseudolabel.files import hash_file
 from pseudolabel.release.hub import local_release
 from pseudolabel.release.manifest import MANIFEST, Manifest, read_manifest
-from pseudolabel.runs.folder import RunFolder
+from pseudolabel.runs.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,0 +1,1 @@
+"""What only the whole of a run says of its rows: repeats, near-duplicates, chance."""

@@ -1,0 +1,1 @@
+"""One process, from videos to rows: fed, captioned, scored, put together, consolidated."""
