@@ -72,7 +72,7 @@ class KeyframeFinder:
             if stamp is None:
                 continue
             starts_at = stamp if starts_at is None else starts_at
-            if packet.is_keyframe and low <= stamp < high:
+            if packet.is_keyframe and not packet.is_discard and low <= stamp < high:
                 found.append(stamp)
             reached = packet.dts if packet.dts is not None else stamp - self._track.ticks(1)
             best = min((abs(key - pts) for key in found), default=None)

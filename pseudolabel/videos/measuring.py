@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from pseudolabel.videos.track import Track, VideoPacket
 
 _FIRST_TAIL_S = 2.0
+_MOST_REORDERED = 16  # packets, in any codec: a frame is decoded before so many that it follows
 _PACKETS_A_BEAT = 500
 _LONGEST_S = 30 * 86_400  # no video is longer, and one damaged byte can make it a million clips
 # What a file may lack of its header's duration without being called truncated.
 _TOLERANCE_S, _TOLERANCE = 0.5, 0.01
 # Containers whose header states a duration; of others FFmpeg's is its own estimate.
 _STATED_DURATION = ("mov", "matroska", "avi", "flv", "asf", "nut", "mxf")
+_OF_WHOLE_FILE = ("matroska", "flv", "asf")  # some writers count from its start, FFmpeg from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def find_ending(track: Track, first_pts: int, size_bytes: int) -> Generator[Prog
             tail.add(packet)
             if count % _PACKETS_A_BEAT == _PACKETS_A_BEAT - 1:
                 yield Progress()
-        if tail.end is not None or whole:
+        if tail.is_enough or whole:
             break
         back *= 4
     end = max(first_pts + 1, tail.end or first_pts + track.frame_ticks)
@@ -93,7 +95,7 @@ def find_ending(track: Track, first_pts: int, size_bytes: int) -> Generator[Prog
     if track.seconds(end) > _LONGEST_S:
         detail = f"timestamps are damaged: the last one is at {track.seconds(end):.0f} s"
         raise VideoSkippedError("open", SkipReason.DECODE_ERROR, detail)
-    return Ending(end, _missing_s(track, claimed_end, max(tail.any_end_s, track.seconds(end))))
+    return Ending(end, _missing_s(track, tail, max(tail.any_end_s, track.seconds(end))))
 
 
 def claimed_duration_s(track: Track) -> float | None:
@@ -106,7 +108,7 @@ def claimed_duration_s(track: Track) -> float | None:
 
 
 def _claimed_end(track: Track) -> int | None:
-    own, start = track.stream.duration, track.stream.start_time
+    own, start = track.stream.duration, track.claimed_start
     if own is not None and own > 0 and start is not None:
         return start + own
     claimed_s = claimed_duration_s(track)
@@ -119,11 +121,25 @@ class _Tail:
     def __init__(self, track: Track) -> None:
         self._track = track
         self._count = 0
+        self._has_key = False
+        self._before: int | None = None  # the latest timestamp but one
         self.last: int | None = None  # the latest timestamp of the video stream
         self.end: int | None = None  # of the video stream, in its ticks
         self.any_end_s = 0.0  # of any stream
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing before it can be shown after all of it."""
+        return self.end is not None and (self._has_key or self._count > _MOST_REORDERED)
+
+    @property
+    def interval(self) -> int:
+        """From the last frame but one to the last, in ticks."""
+        return 0 if self.last is None or self._before is None else self.last - self._before
+
     def add(self, packet: Packet[Any]) -> None:
+        if packet.is_discard:
+            return
         track = self._track
         if packet.stream_index != track.stream.index:
             if packet.pts is not None and packet.time_base:
@@ -133,10 +149,15 @@ class _Tail:
         stamp = packet.pts if track.timing == "pts" else packet.dts
         if track.timing == "count":
             stamp = self._count * track.frame_ticks
-            self._count += 1
+        self._count += 1
+        self._has_key |= packet.is_keyframe
         if stamp is not None:
-            self.last = max(self.last or stamp, stamp)
-            self.end = max(self.end or stamp, stamp + (packet.duration or track.frame_ticks))
+            if self.last is None or stamp > self.last:
+                self._before, self.last = self.last, stamp
+            elif stamp < self.last and (self._before is None or stamp > self._before):
+                self._before = stamp
+            end = stamp + (packet.duration or track.frame_ticks)
+            self.end = end if self.end is None else max(self.end, end)
 
 
 def _shown_first(frames: list[VideoFrame], key: VideoPacket | None) -> VideoFrame | None:
@@ -167,9 +188,14 @@ def _likely_last(track: Track, claimed_end: int | None, size_bytes: int) -> int 
     return claimed_end
 
 
-def _missing_s(track: Track, claimed_end: int | None, measured_s: float) -> float | None:
+def _missing_s(track: Track, tail: _Tail, measured_s: float) -> float | None:
+    claimed_end = _claimed_end(track)
     if claimed_end is None or not track.container.format.name.startswith(_STATED_DURATION):
         return None
     claimed_s = track.seconds(claimed_end)
+    if track.container.format.name.startswith(_OF_WHOLE_FILE):
+        claimed_s = min(claimed_s, (claimed_duration_s(track) or 0.0) - float(track.start))
     missing_s = claimed_s - measured_s
-    return missing_s if missing_s > max(_TOLERANCE_S, _TOLERANCE * claimed_s) else None
+    # At a low rate: how long the last frame is shown is not always told, nor what an edit hides.
+    last_s = 2 * float(tail.interval * track.time_base)
+    return missing_s if missing_s > max(_TOLERANCE_S, _TOLERANCE * claimed_s, last_s) else None

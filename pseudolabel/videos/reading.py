@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _EXACT_WITHOUT_NONREF = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4"})
 _WINDOW = 32  # packets; no codec reorders further
 _FIRST_STEP_BACK_S = 1.0
-_FARTHEST_RECOVERY_S = 10.0  # streams without full keyframes are refreshed within seconds
+# Streams without full keyframes are refreshed within seconds; at a low rate, within frames.
+_FARTHEST_RECOVERY_S, _FARTHEST_RECOVERY = 10.0, 250
 
 
 class FrameReader:
@@ -49,7 +50,7 @@ class FrameReader:
             if not track.seek(pts - (track.ticks(back_s) if back_s else 0)):
                 track.rewind()
             for packet in track.packets():
-                if packet.is_keyframe and packet.pts == pts:
+                if packet.is_keyframe and packet.pts == pts and not packet.is_discard:
                     return self._alone(packet)
                 if packet.dts is not None and packet.dts > pts:
                     break
@@ -139,7 +140,7 @@ class FrameReader:
         """The frame by decoding everything from a keyframe before it."""
         track = self._track
         self._run = None
-        farthest = track.ticks(_FARTHEST_RECOVERY_S)
+        farthest = max(track.ticks(_FARTHEST_RECOVERY_S), _FARTHEST_RECOVERY * track.frame_ticks)
         back = 0
         while True:
             whole = pts - back <= self._first_pts or not track.seek(pts - back)
@@ -175,6 +176,7 @@ class _Run:
         self._frames: dict[int, VideoFrame] = {}  # decoded, at or after the target
         self._latest_dts: int | None = None
         self._ended = False
+        self._is_timed = True  # all packets have a presentation time
         self._start_at(key)
 
     def _start_at(self, key: VideoPacket) -> None:
@@ -184,13 +186,13 @@ class _Run:
         if self._references:
             self._references.restart()
         self._ahead = deque([self._with_reference(key, key.pts)])  # read, not decoded
-        self._times = [key.pts]  # of every packet since the key, sorted
+        self._times = [] if key.is_discard else [key.pts]  # of every frame since the key, sorted
         self.key = self.target = key.pts
         self._passed = key.pts - 1  # the latest time that may have been skipped
 
     def reaches(self, pts: int) -> bool:
         """Whether going forward can still give the frame at `pts`."""
-        if pts > self._times[-1]:
+        if not self._times or pts > self._times[-1]:
             return True
         return pts >= self.target and self._is_to_come(self._time_before(pts))
 
@@ -202,7 +204,7 @@ class _Run:
         """
         self._look_ahead(pts)
         self._aim(pts)
-        if not self._is_to_come(self.target):
+        if not self._is_timed or not self._is_to_come(self.target):
             return None
         since_target = 0
         while self.target not in self._frames and not self._frames:
@@ -219,7 +221,8 @@ class _Run:
         return self._frames.get(self.target)
 
     def _time_before(self, pts: int) -> int:
-        return self._times[max(0, bisect_right(self._times, pts) - 1)]
+        at = bisect_right(self._times, pts)
+        return self._times[at - 1] if at else self.key
 
     def _is_to_come(self, time: int) -> bool:
         return time > self._passed or time in self._frames
@@ -232,7 +235,8 @@ class _Run:
         """Read packets until none that follows can be shown at or before `pts`."""
         while (self._latest_dts is None or self._latest_dts <= pts) and self._read():
             newest = self._ahead[-1][0]
-            if newest.is_keyframe and newest.pts is not None and self.key < newest.pts <= pts:
+            is_key = newest.is_keyframe and not newest.is_discard
+            if is_key and newest.pts is not None and self.key < newest.pts <= pts:
                 self._start_at(newest)  # what was before it is needed no more
             elif len(self._ahead) > _WINDOW:
                 self._aim(pts)
@@ -241,12 +245,14 @@ class _Run:
     def _read(self) -> bool:
         packet = None if self._ended else next(self._packets, None)
         if packet is None or packet.pts is None:
+            self._is_timed &= packet is None
             self._ended = True
             return False
         if packet.dts is not None:
             self._latest_dts = packet.dts
         self._ahead.append(self._with_reference(packet, packet.pts))
-        insort(self._times, packet.pts)
+        if not packet.is_discard:
+            insort(self._times, packet.pts)
         return True
 
     def _with_reference(
@@ -263,9 +269,10 @@ class _Run:
         assert packet.pts is not None
         may_skip = self._may_skip and packet.pts != self.target
         self._track.context.skip_frame = "NONREF" if may_skip else "DEFAULT"
-        if may_skip:
+        if may_skip and not packet.is_discard:
             self._passed = max(self._passed, packet.pts)
-        if self._references and reference and may_skip:
+        # A stand-in would not be hidden by its decoder.
+        if self._references and reference and may_skip and not packet.is_discard:
             data = self._references.stand_in(reference, self.target, is_last=is_last)
             packet = _with_data(packet, data) if data else packet
         self._keep(self._track.decode(packet))
@@ -273,7 +280,7 @@ class _Run:
     def _drain(self) -> None:
         self._keep(self._track.decode(None))
         self._track.reset_decoder()
-        self._passed = self._times[-1]
+        self._passed = max([self._passed, *self._times[-1:]])
         self._ended = True
 
     def _keep(self, frames: list[VideoFrame]) -> None:

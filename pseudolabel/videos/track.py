@@ -50,6 +50,7 @@ class Track:
         self.time_base = Fraction(self.stream.time_base or Fraction(1, _FALLBACK_FPS))
         self.frame_ticks = self._frame_ticks()
         self.timing: Timing = "pts"
+        self.claimed_start = self.stream.start_time  # FFmpeg changes its mind while it reads
         self.start = self._container_start()
         self.is_index_complete = 0 < self.stream.frames == len(self.stream.index_entries)
         self.is_interlaced = "progressive" not in _field_order(self.context)
@@ -79,10 +80,13 @@ class Track:
 
     def seek(self, pts: int) -> bool:
         """Go to the last point at or before `pts` that the container knows; False: it cannot."""
+        return self._seek(pts, backward=True)
+
+    def _seek(self, pts: int, *, backward: bool) -> bool:
         import av
 
         try:
-            self.container.seek(pts - self._seek_lead, stream=self.stream, backward=True)
+            self.container.seek(pts - self._seek_lead, stream=self.stream, backward=backward)
         except (av.FFmpegError, OSError):
             return False
         return True
@@ -91,8 +95,9 @@ class Track:
         """Go to the first packet."""
         import av
 
-        first = self.stream.start_time or 0
-        if self.timing != "count" and (self.seek(first - self.ticks(60)) or self.seek(first)):
+        early = (self.stream.start_time or 0) - self.ticks(60)
+        # FLV knows nothing before its first packet, but what is the first one after a time.
+        if self.timing != "count" and (self.seek(early) or self._seek(early, backward=False)):
             return
         try:  # raw streams know no times, but bytes
             self.container.seek(0, stream=self.stream, unsupported_byte_offset=True)
@@ -108,7 +113,11 @@ class Track:
                 other.discard = Discard.all
 
     def packets(self) -> Iterator[VideoPacket]:
-        """Packets from here to the end."""
+        """Packets from here to the end.
+
+        Those that an edit list hides (`is_discard`) are among them, since what follows may need
+        them; the decoder keeps their frames to itself.
+        """
         return self._packets(self.stream)
 
     def packets_of_all_streams(self) -> Iterator[Packet[Any]]:
@@ -126,7 +135,7 @@ class Track:
                 with closing(packets):
                     for packet in packets:
                         # An empty packet would tell the decoder that the video is over.
-                        if packet.size and not packet.is_discard:
+                        if packet.size:
                             failures = 0
                             yield packet
                 return
@@ -177,13 +186,19 @@ class Track:
         return 0 if last is None else last + self.frame_ticks
 
     def settle(self, first_packet: VideoPacket, first_frame: VideoFrame) -> None:
-        """Decide the timing from what came first."""
+        """Decide the timing, and where the clock begins, from what came first."""
         if first_packet.pts is None and first_packet.dts is None and first_frame.pts is None:
             self.timing, self.start = "count", Fraction(0)
-        elif self.container.format.name == "avi" and self.context.has_b_frames:
+        elif self.container.format.name == "avi" and (
+            self.context.has_b_frames or first_packet.pts != first_packet.dts
+        ):
             self.timing = "dts"
             if first_frame.dts is not None and first_packet.dts is not None:
                 self._delay = first_frame.dts - first_packet.dts
+        if self.timing != "count":
+            # Where FFmpeg does not know this stream's start it takes that of the others (Matroska
+            # without a keyframe at the front), but no picture is shown before the clock begins.
+            self.start = min(self.start, self.stamp(first_frame, None) * self.time_base)
 
     def _frame_ticks(self) -> int:
         rate = self.stream.guessed_rate or self.stream.average_rate or _FALLBACK_FPS
