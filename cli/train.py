@@ -33,7 +33,7 @@ def train(
         str | None,
         option(
             rich_help_panel=DATA,
-            help="Images with captions: a Hugging Face dataset, a folder, or tars.",
+            help="With captions: a dataset USER/NAME\\[@REVISION]\\[:split], a folder, or tars.",
         ),
     ] = None,
     mix: Annotated[
@@ -200,6 +200,7 @@ def train(
             options=options,
             on_step=lambda now: on_step(now.step, now.steps, now.loss),
             on_found=lambda found: _tell(found.lines()),
+            on_notice=say,
         )
     if not trained.is_first_process:
         return

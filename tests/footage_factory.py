@@ -22,6 +22,7 @@ from video_factory import make_video, numbered_picture, read_number
 FPS = 10
 CLIP_S = 2.0
 CLIPS = 2  # of each video
+VIDEOS = 4  # as a rule
 SIZE = (64, 48)
 FRAMES = 4  # of each clip, that examples have
 

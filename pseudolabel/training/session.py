@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from pseudolabel.captioners.video_model.assembly import from_encoder_decoder
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.captioners.weights import load_weights
-from pseudolabel.errors import InputError
+from pseudolabel.errors import InputError, TrainingError
+from pseudolabel.files import explained
 from pseudolabel.training.checkpoints import (
     METRIC,
     UNFINISHED,
@@ -39,7 +40,7 @@ from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.data.order import Order
 from pseudolabel.training.data.source import splits_of
 from pseudolabel.training.held_out import HeldOut
-from pseudolabel.training.record import TrainRecord
+from pseudolabel.training.record import CONFIG, TrainRecord
 from pseudolabel.training.targets import Tokenize
 from pseudolabel.training.train_options import (
     DEFAULT_ENCODER,
@@ -59,7 +60,7 @@ class Session:
         data: What is learned from.
         model: What learns.
         options: How.
-        out: Its folder; made, and told what this is, by `trainer`.
+        out: Its folder; made, and told what this is, by `held`.
 
     Raises:
         As `train`.
@@ -75,9 +76,16 @@ class Session:
         self._data = replace(data, frame_size=size)
         self._examples, self.found = open_examples(self._data)
         self.record = TrainRecord(
-            self._data, model, options, self._parts, self.found, self._examples.fingerprint()
+            self._data,
+            model,
+            options,
+            self._parts,
+            self.found,
+            self._examples.fingerprint(),
+            _processes(),
         )
-        self.record.check(out)
+        if is_first_process():
+            self.record.check(out)
         self.tally = Tally()  # of what is broken
         self._order = Order(
             self._examples.sizes,
@@ -128,12 +136,31 @@ class Session:
     def _tokenize(self) -> Tokenize:
         return Tokenize(self.tokenizer, self.options.max_tokens)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps others from writing to the folder, in which is written what this training is."""
+        if not is_first_process():
+            yield
+            return
+        if not (self._out / CONFIG).exists():
+            _ = self._held_out, self.model  # what is refused is so before anything is made
+        with self.record.write(self._out):
+            yield
+
     def trainer(
-        self, first_step: int, tell: Callable[[int, float | None], None] | None
+        self,
+        first_step: int,
+        tell: Callable[[int, float | None], None] | None,
+        loggers: Sequence[str] = (),
     ) -> tuple[VideoTrainer, Ending]:
-        """What trains, and what ends it; writes down in the folder what this training is."""
-        held_out = self._held_out()
-        self.record.write(self._out)
+        """What trains, and what ends it.
+
+        Args:
+            first_step: See `VideoTrainer`.
+            tell: See `Telling`.
+            loggers: By the names that transformers' Trainer has for them.
+        """
+        held_out = self._held_out
         ending = Ending(evaluates=held_out is not None)
         callbacks: list[TrainerCallback] = [ending, Telling(tell)]
         if held_out is not None and self.options.patience:
@@ -144,14 +171,16 @@ class Session:
             first_step=first_step,
             keep=self.options.keep,
             model=self.model,
-            args=self._arguments(evaluates=held_out is not None),
+            args=self._arguments(loggers, evaluates=held_out is not None),
             callbacks=callbacks,
             eval_dataset=held_out,  # for it to know that there is one; we read it
         )
         trainer.remove_callback(PrinterCallback)
         return trainer, ending
 
+    @cached_property
     def _held_out(self) -> HeldOut | None:
+        """What is evaluated; the first process does that, others see that there is something."""
         options, source = self.options, self.found.source
         if not options.evaluate_every or source is None:
             return None
@@ -172,9 +201,10 @@ class Session:
             batch_size=options.batch_size,
             clips=options.evaluate_clips,
             workers=self._data.workers,
+            tally=self.tally,
         )
 
-    def _arguments(self, *, evaluates: bool) -> TrainingArguments:
+    def _arguments(self, loggers: Sequence[str], *, evaluates: bool) -> TrainingArguments:
         options = self.options
         dtype = resolve_dtype(options.dtype, self.device)
         every = options.evaluate_every if evaluates else options.save_every
@@ -203,7 +233,7 @@ class Session:
             greater_is_better=True if evaluates else None,
             ignore_data_skip=True,  # batches that were learned from are not read again
             remove_unused_columns=False,
-            report_to=_loggers(),
+            report_to=list(loggers),
             disable_tqdm=True,
             ddp_find_unused_parameters=False,
         )
@@ -217,6 +247,12 @@ class Session:
         scores = _scores(state["log_history"], best)
         if not is_first_process():
             return scores
+        with explained(self._out, TrainingError, hint="make room, and run the same command again"):
+            self._put(kept, scores, state["global_step"])
+        return scores
+
+    def _put(self, kept: Path, scores: Mapping[str, float], step: int) -> None:
+        """Copy a checkpoint's weights to where they are found, with a card and the tokenizer."""
         ready = self._out / UNFINISHED
         shutil.rmtree(ready, ignore_errors=True)
         ready.mkdir()
@@ -224,11 +260,10 @@ class Session:
             if path.name.startswith(("model", "generation_config", "config")):
                 shutil.copy(path, ready)
         self.tokenizer.save_pretrained(ready)
-        self.record.write_card(ready, scores, state["global_step"])
+        self.record.write_card(ready, scores, step)
         for path in sorted(ready.iterdir(), key=lambda path: path.name == "config.json"):
             path.replace(self._out / path.name)  # the configuration last: it makes it a captioner
         ready.rmdir()
-        return scores
 
 
 def _names(model: ModelOptions) -> tuple[str, str]:
@@ -267,12 +302,6 @@ def _processes() -> int:
 def is_first_process() -> bool:
     """Whether this is the one that writes and speaks, of those that train together."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _loggers() -> list[str]:
-    """Those of the usual ones that are installed."""
-    packages = {"tensorboard": "tensorboard", "wandb": "wandb"}
-    return [name for name, package in packages.items() if find_spec(package) is not None]
 
 
 def _scores(log: Sequence[Mapping[str, Any]], step: int | None) -> dict[str, float]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pseudolabel.captioners.batching import is_out_of_memory
 from pseudolabel.captioners.weights import quiet_transformers
@@ -24,7 +24,11 @@ from pseudolabel.training.checkpoints import (
 from pseudolabel.training.data.found import Found
 from pseudolabel.training.data.loading import Tally
 from pseudolabel.training.data.options import DataOptions
+from pseudolabel.training.loggers import loggers
 from pseudolabel.training.train_options import ModelOptions, TrainOptions
+
+if TYPE_CHECKING:
+    from pseudolabel.training.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def train(
     options: TrainOptions | None = None,
     on_step: Callable[[TrainStep], None] | None = None,
     on_found: Callable[[Found], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a video captioner: TimeSformer and OPT, joined by adapters (arXiv 2304.02080).
 
@@ -75,6 +80,7 @@ def train(
         on_step: Called after each step, on the first process.
         on_found: Called once with what there is to learn from, before models are loaded, on the
             first process.
+        on_notice: Called on the first process with what the user should know besides.
 
     Raises:
         InputError: If there is nothing to learn from, or it cannot be read any more.
@@ -91,15 +97,12 @@ def train(
     session = Session(data, model or ModelOptions(), options or TrainOptions(), folder)
     if on_found is not None and is_first_process():
         on_found(session.found)
-    before = checkpoints(folder)
-    first = step_of(before[-1]) if before else 0
-    step, is_asked = first, False
-    with quiet_transformers():
+    with quiet_transformers(), session.held():
+        before = checkpoints(folder)
+        first = step_of(before[-1]) if before else 0
+        step, is_asked = first, False
         if first < session.steps and not _is_out_of_patience(before, session.options.patience):
-            trainer, ending = session.trainer(first, _teller(session.steps, on_step))
-            with _asked_to_end(ending), _one_line_on_memory(session.options):
-                trainer.train(str(before[-1]) if before else None)
-            step, is_asked = trainer.state.global_step, ending.is_asked
+            step, is_asked = _learn(session, folder, before, on_step, on_notice)
         is_ended = not is_asked or step >= session.steps
         scores = session.finish() if is_ended else {}
     return Trained(
@@ -115,6 +118,23 @@ def train(
     )
 
 
+def _learn(
+    session: Session,
+    folder: Path,
+    before: list[Path],
+    on_step: Callable[[TrainStep], None] | None,
+    on_notice: Callable[[str], None] | None,
+) -> tuple[int, bool]:
+    """Train on from the newest checkpoint; the step reached, and whether it was asked to end."""
+    first = step_of(before[-1]) if before else 0
+    with _loggers(folder, on_notice) as names, _one_line_on_memory(session.options):
+        trainer, ending = session.trainer(first, _teller(session.steps, on_step), names)
+        with _asked_to_end(ending):
+            trainer.train(str(before[-1]) if before else None)
+    trainer.count_all()
+    return trainer.state.global_step, ending.is_asked
+
+
 def _is_out_of_patience(before: list[Path], patience: int) -> bool:
     return bool(before) and is_out_of_patience(read_state(before[-1])["log_history"], patience)
 
@@ -124,6 +144,16 @@ def _require_accelerate() -> None:
         import accelerate  # noqa: F401
     except ImportError:
         raise MissingExtraError("accelerate", extra="train", needed_for="train") from None
+
+
+def _loggers(
+    folder: Path, on_notice: Callable[[str], None] | None
+) -> AbstractContextManager[list[str]]:
+    from pseudolabel.training.session import is_first_process
+
+    if not is_first_process():  # only that one is listened to
+        return nullcontext([])
+    return loggers(folder, on_notice or (lambda _line: None))
 
 
 def _teller(

@@ -12,16 +12,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import Trainer, TrainerCallback
 
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.pixels import normalized
 from pseudolabel.errors import TrainingError
+from pseudolabel.files import explained
 from pseudolabel.training.checkpoints import (
     STATE,
     UNFINISHED,
@@ -36,6 +39,7 @@ from pseudolabel.training.held_out import HeldOut
 
 LOG = "log.jsonl"
 NON_FINITE = "non-finite"  # how files begin that name the examples of a loss that is none
+_TORCH_CANNOT_WRITE = ("PytorchStreamWriter", "inline_container")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +141,27 @@ class VideoTrainer(Trainer):
         )
         return metrics
 
+    def count_all(self) -> None:
+        """Add to the tally what was broken in the other processes."""
+        if self.args.world_size == 1:
+            return
+        tallies: list[Any] = [None] * self.args.world_size
+        torch.distributed.all_gather_object(tallies, self.feed.tally)
+        for process, tally in enumerate(tallies):
+            if process != self.args.process_index:
+                self.feed.tally.join(tally)
+
     def _get_output_dir(self, trial: Any) -> str:
         out: str = super()._get_output_dir(trial)
         return str(Path(out) / UNFINISHED) if self._is_writing else out
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        out, step = Path(str(self.args.output_dir)), self.state.global_step
+        out = Path(str(self.args.output_dir))
+        hint = "make room; the same command goes on from the checkpoint before"
+        with explained(out, TrainingError, hint=hint), _storage_errors():
+            self._write_checkpoint(out, self.state.global_step, model, trial)
+
+    def _write_checkpoint(self, out: Path, step: int, model: Any, trial: Any) -> None:
         if self.args.should_save:
             shutil.rmtree(out / UNFINISHED, ignore_errors=True)  # of one that was killed
         self._wait_for_all()
@@ -163,6 +182,19 @@ class VideoTrainer(Trainer):
 
     def _wait_for_all(self) -> None:
         self.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Makes an `OSError` of what safetensors and torch raise where a file cannot be written."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+    except RuntimeError as error:  # torch has no type for it
+        if not any(sign in str(error) for sign in _TORCH_CANNOT_WRITE):
+            raise
+        raise OSError("torch could not write all of a file") from error
 
 
 class _Due:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,68 +12,23 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from footage_factory import video_id
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.errors import CaptionerError, InputError, TrainingError
 from pseudolabel.training.checkpoints import checkpoints
 from pseudolabel.training.data.options import DataOptions
 from pseudolabel.training.train import Trained, TrainStep, _one_line_on_memory, train
-from pseudolabel.training.train_options import ModelOptions, TrainOptions
-
-TESTS = Path(__file__).parent.parent
-QUICK = TrainOptions(
-    steps=6,
-    batch_size=2,
-    learning_rate=1e-2,
-    evaluate_every=0,
-    save_every=2,
-    dtype="float32",
-    device="cpu",
-)
-
-
-@pytest.fixture(name="data")
-def data_of_clips(captioned: str, footage: Path) -> DataOptions:
-    return DataOptions(
-        data=captioned,
-        videos=str(footage),
-        frames=2,
-        frame_size=32,
-        workers=0,
-        validation=0.5,
-        seed=3,
-    )
-
-
-@pytest.fixture
-def model(parts: tuple[str, str]) -> ModelOptions:
-    return ModelOptions(encoder=parts[0], language_model=parts[1])
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def assert_same(one: Path, other: Path) -> None:
-    mine, its = weights(one), weights(other)
-    assert mine.keys() == its.keys()
-    assert all(torch.equal(mine[name], its[name]) for name in mine)
+from pseudolabel.training.train_options import ModelOptions
+from training_factory import QUICK, assert_same, started, tiny_data, weights
 
 
 @pytest.fixture(scope="module")
 def whole(
-    tmp_path_factory: pytest.TempPathFactory, captioned: str, footage: Path, parts: tuple[str, str]
+    tmp_path_factory: pytest.TempPathFactory, release: str, root: Path, parts: tuple[str, str]
 ) -> Path:
     """A training that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "captioner"
-    data = DataOptions(
-        data=captioned,
-        videos=str(footage),
-        frames=2,
-        frame_size=32,
-        workers=0,
-        validation=0.5,
-        seed=3,
-    )
+    data = tiny_data(release, root)
     train(data, str(out), model=ModelOptions(None, *parts), options=QUICK)
     return out
 
@@ -95,13 +47,13 @@ def test_it_learns_and_what_is_frozen_does_not(whole: Path, parts: tuple[str, st
     assert all(gate.abs() > 0 for gate in gates)
 
 
-def test_beside_the_weights_stands_what_they_are(whole: Path, captioned: str) -> None:
+def test_beside_the_weights_stands_what_they_are(whole: Path, release: str) -> None:
     provenance = json.loads((whole / "provenance.json").read_text())
     assert provenance["data"]["version"] == "1.0.0"
     assert provenance["clips"] > 0
     assert [part["architecture"] for part in provenance["models"]] == ["timesformer", "opt"]
     assert "in 6 steps" in (whole / "README.md").read_text()
-    assert captioned in (whole / "config.toml").read_text()
+    assert release in (whole / "config.toml").read_text()
     names = {path.name for path in whole.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert [path.name for path in checkpoints(whole)] == ["checkpoint-4", "checkpoint-6"]
@@ -124,34 +76,6 @@ def test_a_kill_and_the_same_command_again_give_the_same_weights(
     assert (trained.step, trained.is_ended) == (6, True)
     assert trained.first_step >= 2
     assert_same(out, whole)
-
-
-def started(
-    data: DataOptions,
-    model: ModelOptions,
-    out: Path,
-    options: TrainOptions,
-    *,
-    processes: int = 1,
-) -> subprocess.Popen[str]:
-    """The same training in a process of its own, or in several that train together."""
-    program = (
-        "from pseudolabel.training.data.options import *\n"
-        "from pseudolabel.training.train_options import *\n"
-        "from pseudolabel.training.train import train\n"
-        f"trained = train({data!r}, {str(out)!r}, model={model!r}, options={options!r},\n"
-        "    on_step=lambda now: print(now.step, flush=True))\n"
-        "print(trained.is_ended)\n"
-    )
-    script = out.with_suffix(".py")
-    script.write_text(program)
-    together = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.Popen(
-        [sys.executable, *(together if processes > 1 else []), str(script)],
-        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_sigterm_saves_the_step_in_work_and_ends_well(
@@ -200,17 +124,40 @@ def test_accumulated_batches_go_on_exactly_too(
     assert_same(out, tmp_path / "whole")
 
 
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
 def test_processes_that_train_together_learn_the_same(
-    whole: Path, data: DataOptions, model: ModelOptions, tmp_path: Path
+    whole: Path, data: DataOptions, model: ModelOptions, tmp_path: Path, launcher: tuple[str, ...]
 ) -> None:
     """Each takes its share of every batch; sums in another order differ in the last digits."""
     out = tmp_path / "captioner"
-    with started(data, model, out, replace(QUICK, batch_size=1), processes=2) as process:
+    with started(
+        data, model, out, replace(QUICK, batch_size=1), launcher=("-m", *launcher)
+    ) as process:
         told, _ = process.communicate()
     assert process.returncode == 0
     assert told.split().count("6") == 1  # one of them speaks
     one, other = weights(out), weights(whole)
     assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in other)
+
+
+def test_what_is_broken_in_any_process_is_told(
+    data: DataOptions, model: ModelOptions, root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(root, tmp_path / "videos")
+    (tmp_path / "videos" / video_id(0)).write_bytes(b"no video")
+    data = replace(data, videos=str(tmp_path / "videos"), validation=0.0)
+    told = []
+    for launcher in ((), ("-m", *TORCHRUN)):
+        size = 1 if launcher else 2
+        options = replace(QUICK, steps=4, batch_size=size)
+        out = tmp_path / f"captioner-{size}"
+        with started(data, model, out, options, launcher=launcher) as process:
+            told.append(process.communicate()[0].splitlines()[-2])
+    assert told == [f"broken {video_id(0)}#0 {video_id(0)}#1"] * 2
 
 
 def test_memory_that_runs_out_is_one_line() -> None:
@@ -305,10 +252,10 @@ def test_nothing_to_evaluate_on_is_one_line_and_leaves_nothing(
 
 
 def test_a_missing_video_is_told_and_no_stop(
-    data: DataOptions, model: ModelOptions, footage: Path, tmp_path: Path
+    data: DataOptions, model: ModelOptions, root: Path, tmp_path: Path
 ) -> None:
     some = tmp_path / "videos"
-    shutil.copytree(footage, some)
+    shutil.copytree(root, some)
     first = sorted(some.iterdir())[0]
     first.unlink()
     sorted(some.iterdir())[1].write_bytes(b"no video")

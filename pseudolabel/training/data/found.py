@@ -43,6 +43,7 @@ class Found:
     without_transcript: int = 0  # videos
     unreadable_transcripts: Named = Named()  # files, and why
     images: int = 0
+    images_commit: str | None = None  # of a dataset on the Hub
     images_without_text: int = 0
     unreadable_images: Named = Named()  # tars, and why
 

@@ -17,10 +17,12 @@ def open_images(where: str) -> Images:
     Args:
         where: A folder with captions (see `image_folders`), one of tars, a tar or a glob of tars
             (see `image_tars`), or a Hugging Face dataset, here or on the Hub (see
-            `image_datasets`): `NAME_OR_PATH[:split]`, where `hf:` may stand in front.
+            `image_datasets`): `NAME[@REVISION][:split]` or `PATH[:split]`, where `hf:` may stand
+            in front.
 
     Raises:
         InputError: If there are no images with captions.
+        HubError: If the Hub lacks the revision, or cannot be asked for it.
     """
     if where.startswith("hf:"):
         return _some(where, dataset_images(where.removeprefix("hf:")))

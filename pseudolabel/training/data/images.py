@@ -48,6 +48,7 @@ class Images:
     texts: pa.LargeListArray  # of strings: one or more for each image
     without_text: int = 0  # images that were left out
     unreadable: tuple[tuple[str, str], ...] = ()  # tars, and why
+    commit: str | None = None  # of a dataset on the Hub
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 AnyBatch = TypeVar("AnyBatch", bound=Mapping[str, Any])
 
 MOST_NAMED = 10  # of what is broken; the rest is counted
-NICENESS = 5
 _BATCHES_AHEAD = 4  # a process
 _SHARED_SHARE = 0.8  # of what is free there
 
@@ -50,6 +48,11 @@ class Tally:
         for one in broken:
             self.replaced += 1
             self.broken.setdefault(one.id, one.why)
+
+    def join(self, other: Tally) -> None:
+        """Count what another process counted."""
+        self.replaced += other.replaced
+        self.broken = {**other.broken, **self.broken}
 
     def lines(self) -> list[str]:
         """What the user should know, a line each; nothing if nothing was broken."""
@@ -83,18 +86,18 @@ def make_loader(
         collate: Makes a batch of examples, in a worker; None: `collated`.
         pin_memory: For copies to a GPU.
     """
-    from torch.utils.data import DataLoader
+    from pseudolabel.training.data.readers import ReadersLoader, begin_reader
 
     size = batches.size if isinstance(batches, BatchSampler) else max(map(len, batches), default=1)
     workers, ahead = fitting_workers(workers, size * examples.bytes_each, _free_shared_bytes())
-    return DataLoader(
+    return ReadersLoader(
         examples,  # type: ignore[arg-type]  # a data set by what it does
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=workers,
         collate_fn=collate or collated,
         pin_memory=pin_memory,
         prefetch_factor=ahead if workers else None,
-        worker_init_fn=_begin_worker,
+        worker_init_fn=begin_reader,
     )
 
 
@@ -163,13 +166,3 @@ def _free_shared_bytes() -> int:
     except OSError:
         return 1 << 40
     return status.f_bavail * status.f_frsize
-
-
-def _begin_worker(_worker: int) -> None:
-    """A scheduler's SIGTERM goes to all processes; only the first one knows what to save.
-
-    That one also comes first where processors are few: batches are ready before it needs them.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.nice(NICENESS)

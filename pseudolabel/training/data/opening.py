@@ -46,6 +46,7 @@ def open_examples(
         found = replace(
             found,
             images=len(images),
+            images_commit=images.commit,
             images_without_text=images.without_text,
             unreadable_images=Named.of([": ".join(one) for one in images.unreadable]),
         )

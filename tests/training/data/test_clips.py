@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from footage_factory import (
+    VIDEOS,
     all_of,
     batches_of,
     data_options,
     footage_rows,
     frame_numbers,
-    make_footage,
     video_id,
 )
 from loopback_hub import UPLOAD_WARNING, LoopbackHub
@@ -27,18 +27,6 @@ from pseudolabel.training.data.options import DataOptions
 from release_factory import clip_row, write_release
 from run_factory import video_rows, write_run
 from video_factory import make_video
-
-VIDEOS = 4
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_footage(tmp_path_factory.mktemp("footage") / "videos", VIDEOS)
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_release(tmp_path_factory.mktemp("release") / "r", footage_rows(VIDEOS)))
 
 
 def test_samples_are_drawn_by_seed_and_step(root: Path, tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from footage_factory import (
     CLIPS,
     FRAMES,
+    VIDEOS,
     all_of,
     batches_of,
     data_options,
     expected_numbers,
-    footage_rows,
     frame_numbers,
     make_footage,
     order_of,
@@ -42,19 +42,6 @@ from pseudolabel.training.data.loading import (
 from pseudolabel.training.data.opening import open_examples
 from pseudolabel.training.data.options import Augmentation
 from pseudolabel.training.data.order import BatchSampler, Order
-from release_factory import write_release
-
-VIDEOS = 4
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_footage(tmp_path_factory.mktemp("footage") / "videos", VIDEOS)
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_release(tmp_path_factory.mktemp("release") / "r", footage_rows(VIDEOS)))
 
 
 def same(some: Batch, other: Batch) -> bool:
