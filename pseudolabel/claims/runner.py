@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from pseudolabel.claims.cell import LABELLED, TEST, Cell, Tell, prepared, read_cell, run_cell
@@ -23,6 +27,7 @@ from pseudolabel.training.data.frames import FramesOptions, extract_frames
 from pseudolabel.training.train import TrainStep
 
 _PLAN = "plan.json"
+_SAVED_WITHIN_S = 30.0  # a training's step, after it was asked to end
 
 Say = Callable[[str], None]
 
@@ -137,28 +142,60 @@ def _beside(
     plan: Plan, out: Path, waiting: list[tuple[ArmName, int]], jobs: int, say: Say
 ) -> Iterator[Cell | None]:
     context = multiprocessing.get_context("spawn")
-    threads = max(1, usable_cores() // jobs)
-    with ProcessPoolExecutor(jobs, context, _share_cores, (threads,)) as pool:
-        futures = [pool.submit(run_cell, plan, out, arm, seed) for arm, seed in waiting]
+    ending = context.Event()
+    given = (ending, max(1, usable_cores() // jobs))
+    with ProcessPoolExecutor(jobs, context, _begin_beside, given) as pool:
+        futures = [pool.submit(_run_beside, plan, out, arm, seed) for arm, seed in waiting]
         try:
             for future in futures:
                 cell = future.result()
                 if cell is None:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    _end(pool, ending)
                     return
                 say(_line(cell))
                 yield cell
+        except KeyboardInterrupt:  # or SIGTERM: what is done is reported, as with one job
+            _end(pool, ending)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()  # a training then saves the step in work
+            _end(pool, ending)
             raise
 
 
-def _share_cores(threads: int) -> None:
+def _end(pool: ProcessPoolExecutor, ending: Event) -> None:
+    """Let no other cell begin, and have those in work save their step; the pool waits for them."""
+    ending.set()
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in multiprocessing.active_children():
+        process.terminate()
+
+
+_ending: Event | None = None  # of the comparison that this process works for
+
+
+def _begin_beside(ending: Event, threads: int) -> None:
     import torch
 
+    global _ending
+    _ending = ending
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """Where the first process was killed, save the step in work, and do not stay behind."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None and _ending is not None
+    parent.join()
+    _ending.set()
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_SAVED_WITHIN_S)
+
+
+def _run_beside(plan: Plan, out: Path, arm: ArmName, seed: int) -> Cell | None:
+    """`run_cell`; None also if all is ending: the pool hands out a cell or two ahead."""
+    assert _ending is not None
+    return None if _ending.is_set() else run_cell(plan, out, arm, seed)
 
 
 def _line(cell: Cell) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from pseudolabel.training.train_options import ModelOptions, TrainOptions
 
 if TYPE_CHECKING:
     from pseudolabel.training.session import Session
+
+_SAME_SIGNAL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +169,25 @@ def _teller(
 
 @contextmanager
 def _asked_to_end(ending: Any) -> Iterator[None]:
-    """A first SIGTERM or SIGINT asks for an end after the step; a second one ends it at once."""
+    """A first SIGTERM or SIGINT asks for an end after the step; a later one ends it at once.
+
+    What comes within a second of the first is the same one: a scheduler tells the whole group, and
+    what launched this process, as torchrun, passes it on.
+    """
     numbers = (signal.SIGTERM, signal.SIGINT)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in numbers}
 
-    def ask(_number: int, _frame: object) -> None:
+    asked_s: list[float] = []
+
+    def ask(number: int, _frame: object) -> None:
+        asked_s.append(time.monotonic())
         ending.is_asked = True
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if asked_s[-1] - asked_s[0] > _SAME_SIGNAL_S:
+            signal.signal(number, before[signal.Signals(number)])
+            signal.raise_signal(number)
 
     for number in numbers:
         signal.signal(number, ask)
