@@ -20,6 +20,7 @@ NAMES = (
         "light",
         "pipeline",
         "training",
+        "trained",
     ),
 )
 

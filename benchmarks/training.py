@@ -32,11 +32,17 @@ TEXT = {
     **{"hidden_size": 384, "ffn_dim": 1536, "num_hidden_layers": 6, "num_attention_heads": 6},
     **{"word_embed_proj_dim": 384, "max_position_embeddings": 64, "vocab_size": 50272},
 }
-LARGER = {  # TimeSformer-base and OPT-125m
-    "vision": {**VISION, "image_size": 224, "hidden_size": 768, "num_hidden_layers": 12}
-    | {"num_attention_heads": 12, "intermediate_size": 3072},
-    "text": {**TEXT, "hidden_size": 768, "word_embed_proj_dim": 768, "ffn_dim": 3072}
-    | {"num_hidden_layers": 12, "num_attention_heads": 12},
+BASE_VISION = {  # TimeSformer-base
+    **{**VISION, "image_size": 224, "hidden_size": 768, "num_hidden_layers": 12},
+    **{"num_attention_heads": 12, "intermediate_size": 3072},
+}
+OPT_125M = {
+    **{**TEXT, "hidden_size": 768, "word_embed_proj_dim": 768, "ffn_dim": 3072},
+    **{"num_hidden_layers": 12, "num_attention_heads": 12},
+}
+OPT_350M = {
+    **{**TEXT, "hidden_size": 1024, "word_embed_proj_dim": 512, "ffn_dim": 4096},
+    **{"num_hidden_layers": 24, "num_attention_heads": 16, "do_layer_norm_before": False},
 }
 
 
@@ -150,7 +156,8 @@ def _generation(*, quick: bool) -> dict[str, dict[str, float]]:
 
     sizes = {"that of the training": (VISION, TEXT)}
     if not quick:
-        sizes["TimeSformer-base + OPT-125m"] = (LARGER["vision"], LARGER["text"])
+        sizes["TimeSformer-base + OPT-125m"] = (BASE_VISION, OPT_125M)
+        sizes["TimeSformer-base + OPT-350m, the default"] = (BASE_VISION, OPT_350M)
     forced = {"min_new_tokens": TOKENS, "max_new_tokens": TOKENS, "do_sample": False}
     found = {}
     for name, (vision, text) in sizes.items():

@@ -20,8 +20,8 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 class TinyModels:
     """Sizes of both; the encoder sees `frames` frames of `side` pixels."""
 
-    side: int = 48
-    patch: int = 12
+    side: int = 64
+    patch: int = 16
     frames: int = 4
     width: int = 64
     encoder_layers: int = 3
