@@ -107,7 +107,7 @@ class _Light:
     """Inputs on the device in the captioner's batches, and its model over them."""
 
     def __init__(self, captioner: TransformersCaptioner, frames: Sequence[Frame]) -> None:
-        self._model, self._device = captioner._model, captioner._plan.device
+        self._model, self._device = captioner.generator.model, captioner._plan.device
         size = captioner.batch_size
         batches = [frames[start : start + size] for start in range(0, len(frames), size)]
         self._inputs = [captioner._inputs([f.pixels for f in batch]) for batch in batches]

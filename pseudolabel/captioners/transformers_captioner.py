@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from pseudolabel.captioners.answers import Answer, check_some_worked
-from pseudolabel.captioners.batching import BatchSizer, release_memory
-from pseudolabel.captioners.decoding import SpecialTokens, TokenRecorder, settle_decoding
+from pseudolabel.captioners.batching import BatchSizer
+from pseudolabel.captioners.decoding import settle_decoding
+from pseudolabel.captioners.generating import Generator
 from pseudolabel.captioners.identity import ModelPlan, plan_model
 from pseudolabel.captioners.inputs import InputBuilder
 from pseudolabel.captioners.options import CaptionOptions
-from pseudolabel.captioners.preparing import CaptionTimes, CopyingAhead, Prepared
+from pseudolabel.captioners.preparing import CopyingAhead, Prepared
 from pseudolabel.captioners.processors import load_processors
 from pseudolabel.captioners.prompts import CONTINUES_PROMPT
 from pseudolabel.captioners.protocol import CaptionerIdentity
-from pseudolabel.captioners.sampling import row_keys
 from pseudolabel.captioners.weights import load_model, quiet_transformers
-from pseudolabel.captioners.written import FAILURES, answered, read_answers
+from pseudolabel.captioners.written import FAILURES, answered
 from pseudolabel.records import Frame, FrameSize
 
 
@@ -29,18 +28,16 @@ class TransformersCaptioner:
         self,
         plan: ModelPlan,
         options: CaptionOptions,
-        model: Any,
-        tokenizer: Any,
         inputs: InputBuilder,
-        tokens: SpecialTokens,
+        generator: Generator,
+        copying: CopyingAhead,
     ) -> None:
-        self._plan, self._options = plan, options
-        self._model, self._tokenizer = model, tokenizer
-        self._inputs, self._tokens = inputs, tokens
+        self._plan = plan
+        self._inputs, self._copying = inputs, copying
+        self.generator = generator
         self._sizer = BatchSizer.for_device(plan.device, options.batch_size)
-        self._copying = CopyingAhead(plan.device)
         self._has_worked = False
-        self.times = CaptionTimes()
+        self.times = generator.times
 
     @classmethod
     def load(cls, options: CaptionOptions) -> TransformersCaptioner:
@@ -59,7 +56,12 @@ class TransformersCaptioner:
             inputs = InputBuilder(
                 identity.architecture, processors, identity.prompt, tokens, plan.device, plan.dtype
             )
-        return cls(plan, options, model, processors.tokenizer, inputs, tokens)
+            copying = CopyingAhead(plan.device)
+            with_prompt = identity.architecture in CONTINUES_PROMPT
+            generator = Generator(
+                model, processors.tokenizer, tokens, options, copying, with_prompt=with_prompt
+            )
+        return cls(plan, options, inputs, generator, copying)
 
     @property
     def identity(self) -> CaptionerIdentity:
@@ -120,36 +122,17 @@ class TransformersCaptioner:
 
     def close(self) -> None:
         """Drop the model, and give its memory back."""
-        self._model = None
-        release_memory()
+        self.generator.close()
 
     def _generate(
         self, frames: Sequence[Frame], places: Sequence[int], prepared: Prepared | None
     ) -> list[Answer]:
         """Answers to the frames at consecutive places."""
-        import torch
-
-        options, times = self._options, self.times
-        began_s = time.perf_counter()
         start, stop = places[0], places[-1] + 1
-        stacked = prepared.rows(start, stop) if prepared is not None else None
-        frames = frames[start:stop]
-        keys = None
-        if options.is_sampling:
-            made = row_keys(frames, samples=options.samples, seed=options.seed)
-            keys = torch.tensor(made, dtype=torch.int64, device=self._plan.device)
-        recorder = TokenRecorder(options, self._tokens.banned, keys)
-        with torch.inference_mode():
-            inputs = self._inputs([frame.pixels for frame in frames], stacked)
-            prepared_s = time.perf_counter()
-            output = self._model.generate(**inputs, logits_processor=[recorder])
-            self._copying.wait_for_results()  # for the clock; reading would wait as well
-        generated_s = time.perf_counter()
-        with_prompt = self.identity.architecture in CONTINUES_PROMPT
-        answers = read_answers(
-            output, recorder, self._tokens, self._tokenizer, options, with_prompt=with_prompt
-        )
-        times.preparing_s += prepared_s - began_s
-        times.generating_s += generated_s - prepared_s
-        times.reading_s += time.perf_counter() - generated_s
-        return answers
+        some = frames[start:stop]
+
+        def inputs() -> dict[str, Any]:
+            stacked = None if prepared is None else prepared.rows(start, stop)
+            return self._inputs([frame.pixels for frame in some], stacked)
+
+        return self.generator.answers(some, inputs)

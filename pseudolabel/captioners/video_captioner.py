@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.captioners.answers import Answer, check_some_worked
-from pseudolabel.captioners.batching import BatchSizer, release_memory
-from pseudolabel.captioners.decoding import SpecialTokens, TokenRecorder, settle_decoding
+from pseudolabel.captioners.batching import BatchSizer
+from pseudolabel.captioners.decoding import settle_decoding
+from pseudolabel.captioners.generating import Generator
 from pseudolabel.captioners.options import CaptionOptions
-from pseudolabel.captioners.preparing import CaptionTimes, CopyingAhead, Prepared
+from pseudolabel.captioners.preparing import CopyingAhead, Prepared
 from pseudolabel.captioners.protocol import CaptionerIdentity
-from pseudolabel.captioners.sampling import row_keys
 from pseudolabel.captioners.sources import ModelSource
 from pseudolabel.captioners.video_plan import VideoPlan, named_as_typed, plan_video_model
 from pseudolabel.captioners.weights import load_weights, quiet_transformers
-from pseudolabel.captioners.written import FAILURES, answered, read_answers
+from pseudolabel.captioners.written import FAILURES, answered
 from pseudolabel.errors import CaptionerError
 from pseudolabel.records import Frame, FrameSize
 from pseudolabel.videos.options import FrameOptions
@@ -45,17 +44,18 @@ class VideoModelCaptioner:
     def __init__(
         self, plan: VideoPlan, options: CaptionOptions, model: Any, tokenizer: Any
     ) -> None:
-        self._plan, self._options = plan.model, options
-        self._model, self._tokenizer = model, tokenizer
         model.generation_config.eos_token_id = tokenizer.eos_token_id  # so end the texts it learned
-        self._tokens: SpecialTokens = settle_decoding(model, tokenizer, options)
+        tokens = settle_decoding(model, tokenizer, options)
+        self._plan, self._config = plan.model, model.config
+        self._begins_with: int = tokenizer.bos_token_id
         self._sizer = BatchSizer.for_device(
             plan.model.device, options.batch_size, item="clip", most=_MOST_CLIPS
         )
         self._copying = CopyingAhead(plan.model.device)
+        self.generator = Generator(model, tokenizer, tokens, options, self._copying)
         self._has_worked = False
         self.wanted_frames: FrameOptions = plan.wanted_frames
-        self.times = CaptionTimes()
+        self.times = self.generator.times
 
     @classmethod
     def load(cls, options: CaptionOptions) -> VideoModelCaptioner:
@@ -81,7 +81,7 @@ class VideoModelCaptioner:
     @property
     def frame_size(self) -> FrameSize:
         """The square that it learned from: of the whole picture, or of its middle."""
-        side, fit = self._model.config.clip_size, self._model.config.clip_fit
+        side, fit = self._config.clip_size, self._config.clip_fit
         return FrameSize(side, side, "stretch" if fit == "stretch" else "cover")
 
     @property
@@ -133,8 +133,7 @@ class VideoModelCaptioner:
 
     def close(self) -> None:
         """Drop the model, and give its memory back."""
-        self._model = None
-        release_memory()
+        self.generator.close()
 
     def _generate(
         self, frames: Sequence[Frame], clips: Sequence[Places], prepared: Prepared | None
@@ -143,26 +142,12 @@ class VideoModelCaptioner:
 
         from pseudolabel.captioners.video_model.pixels import normalized
 
-        options, times, device = self._options, self.times, self._plan.device
-        began_s = time.perf_counter()
-        keys = None
-        if options.is_sampling:
-            firsts = [frames[clip[0]] for clip in clips]
-            made = row_keys(firsts, samples=options.samples, seed=options.seed)
-            keys = torch.tensor(made, dtype=torch.int64, device=device)
-        recorder = TokenRecorder(options, self._tokens.banned, keys)
-        start = torch.full((len(clips), 1), self._tokenizer.bos_token_id, device=device)
-        with torch.inference_mode():
-            values = normalized(self._pixels(frames, clips, prepared), self._model.config)
-            prepared_s = time.perf_counter()
-            output = self._model.generate(values, start, logits_processor=[recorder])
-            self._copying.wait_for_results()  # for the clock; reading would wait as well
-        generated_s = time.perf_counter()
-        answers = read_answers(output, recorder, self._tokens, self._tokenizer, options)
-        times.preparing_s += prepared_s - began_s
-        times.generating_s += generated_s - prepared_s
-        times.reading_s += time.perf_counter() - generated_s
-        return answers
+        def inputs() -> dict[str, Any]:
+            start = torch.full((len(clips), 1), self._begins_with, device=self._plan.device)
+            values = normalized(self._pixels(frames, clips, prepared), self._config)
+            return {"pixel_values": values, "input_ids": start}
+
+        return self.generator.answers([frames[clip[0]] for clip in clips], inputs)
 
     def _pixels(
         self, frames: Sequence[Frame], clips: Sequence[Places], prepared: Prepared | None
@@ -183,7 +168,7 @@ class VideoModelCaptioner:
         self, frames: Sequence[Frame], empty: Callable[[tuple[int, ...]], torch.Tensor]
     ) -> torch.Tensor:
         """Bytes of frames, all of the size that the model wants: `(N, S, S, 3)`."""
-        side = self._model.config.clip_size
+        side = self._config.clip_size
         stacked = empty((len(frames), side, side, 3))
         np.stack([_middle(frame.pixels, side) for frame in frames], out=stacked.numpy())
         return stacked

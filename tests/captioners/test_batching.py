@@ -112,14 +112,14 @@ def test_a_captioner_that_runs_out_of_memory_goes_on(
     frames = [noise_frame(seed, height=32, width=32) for seed in range(20)]
     loaded = captioner("vit_gpt2", batch_size=batch_size)
     wanted = [_text(answer) for answer in loaded.caption(frames)]
-    generate = loaded._model.generate
+    generate = loaded.generator.model.generate
 
     def fails_above_three(**inputs: Any) -> Any:
         if len(inputs["pixel_values"]) > 3:
             raise torch.OutOfMemoryError("injected")
         return generate(**inputs)
 
-    monkeypatch.setattr(loaded._model, "generate", fails_above_three)
+    monkeypatch.setattr(loaded.generator.model, "generate", fails_above_three)
     assert [_text(answer) for answer in loaded.caption(frames)] == wanted
     assert loaded.batch_size <= 3
 

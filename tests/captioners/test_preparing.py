@@ -60,14 +60,14 @@ def test_a_batch_that_does_not_fit_is_halved_with_what_was_prepared(
     loaded = captioner("vit_gpt2", batch_size=8)
     frames = _ready(loaded, 20)
     wanted = _texts(loaded.caption(frames))
-    generate = loaded._model.generate
+    generate = loaded.generator.model.generate
 
     def fails_above_three(**inputs: Any) -> Any:
         if len(inputs["pixel_values"]) > 3:
             raise torch.OutOfMemoryError("injected")
         return generate(**inputs)
 
-    monkeypatch.setattr(loaded._model, "generate", fails_above_three)
+    monkeypatch.setattr(loaded.generator.model, "generate", fails_above_three)
     assert _texts(loaded.caption(frames, loaded.prepare(frames))) == wanted
     assert len(set(wanted)) > 1, "the frames must tell texts apart"
 
@@ -79,14 +79,14 @@ def test_a_frame_that_fails_is_found_among_the_prepared(
     frames = _ready(loaded)
     wanted = _texts(loaded.caption(frames))
     bad = loaded._inputs([frames[4].pixels])["pixel_values"]
-    generate = loaded._model.generate
+    generate = loaded.generator.model.generate
 
     def fails_on_one(**inputs: Any) -> Any:
         if any(torch.equal(row[None], bad) for row in inputs["pixel_values"]):
             raise ValueError("this one")
         return generate(**inputs)
 
-    monkeypatch.setattr(loaded._model, "generate", fails_on_one)
+    monkeypatch.setattr(loaded.generator.model, "generate", fails_on_one)
     texts = _texts(loaded.caption(frames, loaded.prepare(frames)))
     assert texts == [*wanted[:4], None, wanted[5]]
 

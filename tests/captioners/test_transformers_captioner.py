@@ -97,7 +97,7 @@ def test_mean_logprob_is_the_models_own(
     kind: str, decoding: dict[str, Any], captioner: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = captioner(kind, **decoding)
-    model, outputs = loaded._model, []
+    model, outputs = loaded.generator.model, []
     generate = model.generate
 
     def spy(**given: Any) -> Any:
@@ -122,16 +122,16 @@ def _forced_mean(
         prompt = _prompt_length(inputs, loaded)
         if kind == "blip2" and tokens[0, :prompt].tolist() != inputs["input_ids"][0].tolist():
             tokens = torch.cat([inputs["input_ids"], tokens], dim=1)  # it returns no prompt
-        logits = _forced_logits(kind, loaded._model, inputs, tokens)
+        logits = _forced_logits(kind, loaded.generator.model, inputs, tokens)
     taken = logits.float().log_softmax(-1)[:, :-1].gather(2, tokens[:, 1:, None])[0, :, 0]
-    written, ends = tokens[0, prompt:].tolist(), set(loaded._tokens.ends)
+    written, ends = tokens[0, prompt:].tolist(), set(loaded.generator.tokens.ends)
     length = next((n + 1 for n, token in enumerate(written) if token in ends), len(written))
     return taken[prompt - 1 :][:length].mean().item(), written[length - 1] in ends
 
 
 def _prompt_length(inputs: dict[str, Any], loaded: TransformersCaptioner) -> int:
     for name in ("decoder_input_ids", "input_ids"):
-        if name in inputs and (name == "decoder_input_ids" or not loaded._tokens.start):
+        if name in inputs and (name == "decoder_input_ids" or not loaded.generator.tokens.start):
             return int(inputs[name].shape[1])
     return 1
 
@@ -175,7 +175,9 @@ def test_florence_takes_tasks_only(captioner: Load) -> None:
 @pytest.mark.parametrize("kind", ["blip", "blip2", "florence2"])
 def test_decoding_is_ours_whatever_the_checkpoint_ships(kind: str, captioner: Load) -> None:
     loaded = captioner(kind)
-    generator = getattr(loaded._model, {"blip": "text_decoder"}.get(kind, ""), loaded._model)
+    generator = getattr(
+        loaded.generator.model, {"blip": "text_decoder"}.get(kind, ""), loaded.generator.model
+    )
     settings = generator.generation_config
     assert (settings.num_beams, settings.do_sample, settings.max_new_tokens) == (1, False, 8)
     assert not settings.no_repeat_ngram_size
@@ -212,7 +214,7 @@ def test_scores_that_are_no_numbers_are_refusals(captioner: Load) -> None:
         (answer,) = loaded.caption(FRAMES[:1])
         assert not isinstance(answer, Refusal)
         with torch.no_grad():
-            loaded._model.decoder.lm_head.weight.fill_(math.nan)
+            loaded.generator.model.decoder.lm_head.weight.fill_(math.nan)
         (refusal,) = loaded.caption(FRAMES[:1])
         assert isinstance(refusal, Refusal)
         assert "finite" in refusal.detail
@@ -232,7 +234,7 @@ def test_no_frames_give_no_answers(captioner: Load) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_identity_is_known_before_loading(kind: str, captioner: Load) -> None:
     loaded = captioner(kind)
-    assert identify(loaded._options) == loaded.identity
+    assert identify(loaded.generator.options) == loaded.identity
     assert loaded.identity.revision.startswith("sha256:")
     assert loaded.identity.backend == "transformers"
 
@@ -241,7 +243,7 @@ def test_load_and_caption_print_nothing(captioner: Load, capfd: pytest.CaptureFi
     loaded = captioner("vit_gpt2")
     capfd.readouterr()
     with contextlib.redirect_stderr(io.StringIO()) as stderr:
-        again = load_captioner(loaded._options)
+        again = load_captioner(loaded.generator.options)
         again.caption(FRAMES)
         again.close()
     assert (stderr.getvalue(), capfd.readouterr()) == ("", ("", ""))

@@ -86,7 +86,7 @@ def test_a_text_is_what_the_model_writes_of_all_its_frames(load: Load) -> None:
     assert answers == [answers[0]] * FRAMES
     assert not isinstance(answers[0], Refusal)
     pixels = torch.from_numpy(np.stack([frame.pixels for frame in clip]))[None]
-    model, tokenizer = loaded._model, loaded._tokenizer
+    model, tokenizer = loaded.generator.model, loaded.generator.tokenizer
     start = torch.tensor([[tokenizer.bos_token_id]])
     output = model.generate(normalized(pixels, model.config), start)
     (text,) = tokenizer.batch_decode(output.sequences[:, 1:], skip_special_tokens=True)
@@ -156,15 +156,15 @@ def test_running_out_of_memory_halves_the_batch(
     loaded = load(batch_size=4)
     frames = _frames(*map(_clip, range(6)))
     wanted = load(batch_size=4).caption(frames)
-    generate, sizes = loaded._model.generate, []
+    generate, sizes = loaded.generator.model.generate, []
 
-    def scarce(pixels: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        sizes.append(len(pixels))
-        if len(pixels) > 2:
+    def scarce(**given: Any) -> Any:
+        sizes.append(len(given["pixel_values"]))
+        if sizes[-1] > 2:
             raise torch.OutOfMemoryError
-        return generate(pixels, *args, **kwargs)
+        return generate(**given)
 
-    monkeypatch.setattr(loaded._model, "generate", scarce)
+    monkeypatch.setattr(loaded.generator.model, "generate", scarce)
     assert _texts(loaded.caption(frames, loaded.prepare(frames))) == _texts(wanted)
     assert sizes == [4, 2, 2, 2]
     assert loaded.batch_size == 2
@@ -172,7 +172,7 @@ def test_running_out_of_memory_halves_the_batch(
     def none(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(loaded._model, "generate", none)
+    monkeypatch.setattr(loaded.generator.model, "generate", none)
     with pytest.raises(CaptionerError, match="out of memory at a single clip"):
         loaded.caption(frames)
 
