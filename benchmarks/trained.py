@@ -33,7 +33,7 @@ def run(data: Path, *, quick: bool) -> Report:
     report = Report("trained", quick)
     folder = data / "trained"
     shutil.rmtree(folder, ignore_errors=True)
-    videos, unseen, steps = (4, 2, 4) if quick else (300, 30, 6000)
+    videos, unseen, steps = (4, 2, 4) if quick else (600, 40, 6000)
     write_world(folder / "videos", videos, LEARNED_SEED)
     write_world(folder / "unseen", unseen, UNSEEN_SEED)
     began_s = time.perf_counter()
@@ -89,7 +89,7 @@ def _learn(folder: Path, steps: int) -> int:
         options=TrainOptions(
             steps=steps,
             batch_size=16,
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             warmup=0.05,
             dtype="float32",
             evaluate_every=0,
