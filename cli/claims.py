@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,10 @@ def claims(
         bool,
         option("--quick", help="A few steps on a few videos: that it runs, not what it shows."),
     ] = False,
+    narrow: Annotated[
+        bool,
+        option("--narrow", help="Videos show half of the colors that images and tests show."),
+    ] = False,
     jobs: Annotated[
         int | None,
         option(min=1, help="Trainings at a time.", show_default="one a core; with --config one"),
@@ -44,14 +48,19 @@ def claims(
     """
     from pseudolabel.claims.plan import read_plan
     from pseudolabel.claims.runner import run_claims, show_step
-    from pseudolabel.claims.synthetic import QUICK, Sizes, make_synthetic
+    from pseudolabel.claims.synthetic import NARROW_COLORS, QUICK, Sizes, make_synthetic
     from pseudolabel.runs.options import usable_cores
 
-    if config is not None and quick:
-        raise typer.BadParameter("--quick is of the world that is made here, not of --config")
+    if config is not None and (quick or narrow):
+        raise typer.BadParameter(
+            "--quick and --narrow are of the world that is made here, not of --config"
+        )
     started_s = time.perf_counter()
     if config is None:
-        plan = make_synthetic(Path(out), QUICK if quick else Sizes(), say)
+        sizes = QUICK if quick else Sizes()
+        if narrow:
+            sizes = replace(sizes, colors=NARROW_COLORS)
+        plan = make_synthetic(Path(out), sizes, say)
     else:
         plan = read_plan(config)
     beside = 1 if quick or config is not None else min(usable_cores(), MOST_BESIDE)

@@ -59,6 +59,7 @@ class Plan:
     tune: TrainOptions = field(default_factory=TrainOptions)
     seeds: tuple[int, ...] = (0, 1, 2)
     is_synthetic: bool = False  # of the timed world, whose captions can be taken apart
+    about: str = ""  # a sentence on the data, for the report
 
     def __post_init__(self) -> None:
         if not self.arms or not self.seeds:

@@ -214,7 +214,8 @@ def _machine(plan: Plan, cells: Sequence[Cell], wall_s: float, jobs: int) -> lis
         "",
         f"Batches of {pretrain.batch_size}, of {tune.batch_size} in fine-tuning; learning rates "
         f"{pretrain.learning_rate:g} and {tune.learning_rate:g}, cosine; {plan.view.frames} frames "
-        f"a clip, {_pixels(plan)}. All arms have the same number of steps.",
+        f"a clip, {_pixels(plan)}. All arms have the same number of steps."
+        + (f" {plan.about}" if plan.about else ""),
         "",
         f"This start took {wall_s / 60:.1f} minutes in all, {jobs} at a time, "
         f"on {usable_cores()} cores ({platform.machine()}), torch {version('torch')}, "

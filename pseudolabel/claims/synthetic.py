@@ -17,7 +17,7 @@ from pseudolabel.captioners.options import CaptionOptions
 from pseudolabel.claims.labelled import Labelled
 from pseudolabel.claims.models import TinyModels
 from pseudolabel.claims.plan import SEED, Plan, View
-from pseudolabel.claims.world import CLIP_S, TimedVideo, TimedWorld
+from pseudolabel.claims.world import CLIP_S, COLORS, TimedVideo, TimedWorld
 from pseudolabel.demo.files import write_demo_video
 from pseudolabel.demo.transcripts import write_transcripts
 from pseudolabel.errors import RunError, TrainingError
@@ -53,15 +53,18 @@ class Sizes:
     labelled_videos: int = 40
     test_videos: int = 50
     clips: int = 12  # of a video
+    colors: int = len(COLORS)  # of what the videos to learn from first show
     images: int = 7200
     models: TinyModels = field(default_factory=TinyModels)
     pretrain_steps: int = 2000
     tune_steps: int = 600
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     tune_rate: float = 1e-3
     seeds: tuple[int, ...] = (0, 1, 2)
 
+
+NARROW_COLORS = len(COLORS) // 2  # images show twice as many
 
 QUICK = Sizes(
     videos=3,
@@ -95,7 +98,8 @@ def make_synthetic(out: Path, sizes: Sizes, say: Say) -> Plan:
     clips = sizes.clips
     say(f"videos: {sizes.videos} to learn from first, {sizes.labelled_videos} with labels, "
         f"{sizes.test_videos} to test on; {clips} clips of {CLIP_S:g} s each")  # fmt: skip
-    world = _write_videos(out / "world", TimedWorld(_PRETRAIN, clips).videos(sizes.videos))
+    shown = TimedWorld(_PRETRAIN, clips, COLORS[: sizes.colors])
+    world = _write_videos(out / "world", shown.videos(sizes.videos))
     labelled = _write_videos(
         out / "labelled-world", TimedWorld(_LABELLED, clips).videos(sizes.labelled_videos)
     )
@@ -132,6 +136,8 @@ def make_synthetic(out: Path, sizes: Sizes, say: Say) -> Plan:
         tune=_train_options(sizes, sizes.tune_steps, sizes.tune_rate),
         seeds=sizes.seeds,
         is_synthetic=True,
+        about=f"Videos to learn from first show {sizes.colors} of {len(COLORS)} colors, images, "
+        "labelled clips and test clips all of them.",
     )
 
 

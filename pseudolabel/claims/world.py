@@ -11,6 +11,7 @@ A video is a row of clips of `CLIP_S` seconds. All of it follows from a seed and
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -60,6 +61,7 @@ class TimedWorld:
 
     seed: int
     clips: int = 12  # of a video
+    colors: tuple[Color, ...] = COLORS  # of what is shown
 
     def video(self, number: int) -> TimedVideo:
         """The video of that number."""
@@ -69,7 +71,7 @@ class TimedWorld:
         for clip in range(self.clips):
             first = clip * CLIP_FRAMES
             before = scenes[-1].caption if scenes else None
-            new, label = _clip(rng, first, before)
+            new, label = _clip(rng, first, before, self.colors)
             scenes += new
             span = Span(first / FPS, (first + CLIP_FRAMES) / FPS)
             labelled.append(LabelledClip(span, label))
@@ -83,7 +85,7 @@ class TimedWorld:
     def picture(self, number: int) -> tuple[NDArray[np.uint8], str]:
         """A picture of that number, uint8 RGB `(HEIGHT, WIDTH, 3)`, and its caption."""
         rng = np.random.default_rng([self.seed, number, 1])
-        scene = _scene(rng, _still(rng), 0, 1)
+        scene = _scene(rng, _still(rng, self.colors), 0, 1)
         return next(DemoVideo("picture", FPS, (scene,)).render()), scene.caption
 
 
@@ -103,26 +105,30 @@ def tells_time(text: str) -> str | None:
     return next((word for word in words if word in (*DIRECTIONS, "then")), None)
 
 
-def _clip(rng: np.random.Generator, first: int, before: str | None) -> tuple[list[Scene], str]:
+def _clip(
+    rng: np.random.Generator, first: int, before: str | None, colors: Sequence[Color]
+) -> tuple[list[Scene], str]:
     """The scenes of a clip that begins with another thing than the one before ended with."""
     while True:
-        scenes, label = _drawn_clip(rng, first)
+        scenes, label = _drawn_clip(rng, first, colors)
         if scenes[0].caption != before:
             return scenes, label
 
 
-def _drawn_clip(rng: np.random.Generator, first: int) -> tuple[list[Scene], str]:
+def _drawn_clip(
+    rng: np.random.Generator, first: int, colors: Sequence[Color]
+) -> tuple[list[Scene], str]:
     last = first + CLIP_FRAMES
     if rng.random() >= _ORDER_SHARE:
         direction = DIRECTIONS[rng.integers(len(DIRECTIONS))]
-        scene = _scene(rng, _moving(rng, direction), first, last)
+        scene = _scene(rng, _moving(rng, direction, colors), first, last)
         return [scene], f"{scene.caption} moves {direction}"
     # Never in the middle: the center frame belongs to one of the two things, now this, now that.
     cut = first + CLIP_FRAMES // 2 + (1 if rng.random() < 0.5 else -1)
-    one = _scene(rng, _still(rng), first, cut)
-    other = _still(rng)
+    one = _scene(rng, _still(rng, colors), first, cut)
+    other = _still(rng, colors)
     while _caption(other) == one.caption:
-        other = _still(rng)
+        other = _still(rng, colors)
     # Behind both is the same: what changes is the thing.
     then = Scene(cut, last, FPS, (other,), one.backdrop)
     return [one, then], f"{one.caption}, then {then.caption}"
@@ -136,17 +142,17 @@ def _caption(body: Body) -> str:
     return describe(((body.color, body.shape),))
 
 
-def _still(rng: np.random.Generator) -> Body:
+def _still(rng: np.random.Generator, colors: Sequence[Color]) -> Body:
     """A body that stays where it is."""
-    body = _body(rng)
+    body = _body(rng, colors)
     (low_x, high_x), (low_y, high_y) = _room(body)
     place = rng.uniform(low_x, high_x), rng.uniform(low_y, high_y)
     return replace(body, low=place, high=place)
 
 
-def _moving(rng: np.random.Generator, direction: Direction) -> Body:
+def _moving(rng: np.random.Generator, direction: Direction, colors: Sequence[Color]) -> Body:
     """A body that goes in one direction for a whole clip."""
-    body = _still(rng)
+    body = _still(rng, colors)
     axis = 0 if direction in ("left", "right") else 1
     lowest, highest = _room(body)[axis]
     way = (highest - lowest) * rng.uniform(*_WAY_PX)
@@ -164,10 +170,10 @@ def _moving(rng: np.random.Generator, direction: Direction) -> Body:
     )
 
 
-def _body(rng: np.random.Generator) -> Body:
+def _body(rng: np.random.Generator, colors: Sequence[Color]) -> Body:
     while True:
         body = random_body(rng, 0.0, WIDTH, largest_px=_RADIUS_PX[1])
-        if body.color in COLORS and body.shape in SHAPES and body.radius_px >= _RADIUS_PX[0]:
+        if body.color in colors and body.shape in SHAPES and body.radius_px >= _RADIUS_PX[0]:
             return body
 
 

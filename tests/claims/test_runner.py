@@ -15,6 +15,7 @@ from pseudolabel.claims.plan import Plan
 from pseudolabel.claims.runner import Outcome, references_of, run_claims
 from pseudolabel.claims.synthetic import QUICK, make_synthetic
 from pseudolabel.claims.texts import text_truth
+from pseudolabel.claims.world import COLORS
 from pseudolabel.errors import TrainingError
 
 SMALL = replace(
@@ -124,6 +125,18 @@ def test_a_world_of_other_sizes_is_not_taken_for_this_one(compared: Comparison) 
     more = make_synthetic(compared.out, replace(SMALL, seeds=(0, 1)), lambda _: None)
     assert more.seeds == (0, 1)
     assert more.described()["tune"] == compared.plan.described()["tune"]
+
+
+def test_videos_may_show_less_than_images_and_tests(tmp_path: Path) -> None:
+    sizes = replace(SMALL, videos=3, test_videos=6, images=60, colors=1)
+    plan = make_synthetic(tmp_path, sizes, lambda _: None)
+    shown = {
+        source: {color for color in COLORS if f" {color} " in (tmp_path / source).read_text()}
+        for source in ("world/labels.jsonl", "test-world/labels.jsonl", "images/captions.csv")
+    }
+    assert shown["world/labels.jsonl"] == {COLORS[0]}
+    assert shown["images/captions.csv"] == shown["test-world/labels.jsonl"] == set(COLORS)
+    assert "show 1 of 6 colors" in plan.about
 
 
 def test_more_seeds_are_added(compared: Comparison) -> None:

@@ -99,6 +99,16 @@ def test_no_frame_tells_the_label() -> None:
             assert shape in SHAPES
 
 
+def test_a_narrow_world_shows_its_colors_only() -> None:
+    things = [
+        thing
+        for timed in TimedWorld(SEED, colors=COLORS[:2]).videos(4)
+        for clip in timed.clips
+        for thing in names_things(clip.label)
+    ]
+    assert {thing.split()[0] for thing in things} == set(COLORS[:2])
+
+
 @pytest.mark.parametrize(
     ("text", "things", "time"),
     [
