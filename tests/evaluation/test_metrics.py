@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from package_scores import package_name, start_package
 from pseudolabel.errors import EvaluationError
 from pseudolabel.evaluation.metrics.meteor import MeteorJudge
 from pseudolabel.evaluation.metrics.ptb import JAR, PtbTokenizer
@@ -33,26 +33,6 @@ SUBJECTS = ["a man", "two women", "the boy's dog", "a T-shirt seller", "someone"
 VERBS = ["rides", "isn't holding", "is eating", "can't find", "is looking at", "paints"]
 OBJECTS = ["a red bike", "the 2 cats", "his guitar (an old one)", "1,000 people", "a U.S. flag"]
 ENDS = ["", ".", " in the street!", ", then stops.", " -- slowly", ' and says "hi"', " \U0001f600"]
-
-# The package's own evaluation, from COCO files to printed scores; only SPICE is left out of it.
-PACKAGE = """
-import json, sys
-import pycocoevalcap.eval as package
-from pycocotools.coco import COCO
-
-class NoSpice:
-    def method(self):
-        return "SPICE"
-    def compute_score(self, gts, res):
-        return 0.0, [{}] * len(gts)
-
-package.Spice = NoSpice
-coco = COCO(sys.argv[1])
-evaluation = package.COCOEvalCap(coco, coco.loadRes(sys.argv[2]))
-evaluation.evaluate()
-with open(sys.argv[3], "w") as out:
-    json.dump([evaluation.eval, evaluation.imgToEval], out)
-"""
 
 
 def sentence(random_: random.Random) -> str:
@@ -124,11 +104,8 @@ def package_run(
     coco = {"info": {}, "licenses": [], "type": "captions", "images": images, "annotations": human}
     (folder / "references.json").write_text(json.dumps(coco))
     (folder / "captions.json").write_text(json.dumps(said))
-    process = subprocess.Popen(
-        [sys.executable, "-c", PACKAGE, "references.json", "captions.json", "scores.json"],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    process = start_package(
+        folder / "references.json", folder / "captions.json", folder / "scores.json"
     )
     yield process, folder / "scores.json"
     process.kill()
@@ -147,7 +124,7 @@ def test_scores_are_those_of_the_package(
     assert list(scores.corpus) == list(METRICS)
     assert scores.ids == tuple(IDS)
     for name in METRICS:
-        theirs = name.replace("BLEU-", "Bleu_").replace("ROUGE-L", "ROUGE_L")
+        theirs = package_name(name)
         assert scores.corpus[name] == pytest.approx(corpus[theirs], abs=1e-6)
         each = [by_id[str(int(key))][theirs] for key in scores.ids]
         np.testing.assert_allclose(scores.per_id[name], each, rtol=0, atol=1e-6)
