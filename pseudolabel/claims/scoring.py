@@ -15,6 +15,8 @@ from pseudolabel.evaluation.metrics.scores import CaptionScorer
 
 SHOWN = ("CIDEr", "BLEU-4", "METEOR", "ROUGE-L")
 TAKEN_APART = ("exactly right", "things right", "direction right")  # of the timed world's captions
+# What claims are judged by. The second leaves out what no text but the labelled set's tells.
+JUDGED_BY = ("CIDEr", "things right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Claim:
     text: str
     better: ArmName
     than: ArmName
-    differences: tuple[float, ...]  # of CIDEr, of the seeds that both have
+    measure: str
+    differences: tuple[float, ...]  # of the seeds that both have
 
     @property
     def mean(self) -> float:
@@ -149,17 +152,21 @@ _SAID: tuple[tuple[str, ArmName, ArmName], ...] = (
 
 
 def claims_of(results: Results) -> list[Claim]:
-    """The paper's claims, as far as both arms were run with a common seed."""
+    """The paper's claims by each measure, as far as both arms were run with a common seed."""
     found = []
     for text, better, than in _SAID:
-        if not {better, than} <= results.scores.keys():
-            continue
-        one, other = (
-            dict(zip(results.seeds[arm], results.scores[arm]["CIDEr"].values, strict=True))
-            for arm in (better, than)
-        )
-        common = sorted(one.keys() & other.keys())
-        if common:
-            differences = tuple(one[seed] - other[seed] for seed in common)
-            found.append(Claim(text, better, than, differences))
+        for measure in JUDGED_BY:
+            one, other = (_by_seed(results, arm, measure) for arm in (better, than))
+            common = sorted(one.keys() & other.keys())
+            if common:
+                differences = tuple(one[seed] - other[seed] for seed in common)
+                found.append(Claim(text, better, than, measure, differences))
     return found
+
+
+def _by_seed(results: Results, arm: ArmName, measure: str) -> dict[int, float]:
+    """An arm's scores; none if it was not run, or is not measured so."""
+    spread = results.scores.get(arm, {}).get(measure)
+    if spread is None:
+        return {}
+    return dict(zip(results.seeds[arm], spread.values, strict=True))

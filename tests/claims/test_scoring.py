@@ -60,6 +60,15 @@ def test_claims_compare_seed_with_seed() -> None:
     assert claim.verdict == "one seed says little"
 
 
+def test_claims_are_judged_by_things_too_where_captions_can_be_taken_apart() -> None:
+    moved = {key: text.replace("left", "up").replace("down", "up") for key, text in RIGHT.items()}
+    cells = [cell("both", 0, STILL), cell("images", 0, moved)]
+    by_cider, by_things = claims_of(score_cells(cells, REFERENCES, apart=True, java=False))
+    assert (by_cider.measure, by_things.measure) == ("CIDEr", "things right")
+    assert by_cider.mean < 0
+    assert by_things.differences == (-25,)  # the one that comes second; a wrong direction is none
+
+
 @pytest.mark.parametrize(
     ("differences", "verdict"),
     [
@@ -69,7 +78,7 @@ def test_claims_compare_seed_with_seed() -> None:
     ],
 )
 def test_a_verdict_is_of_all_seeds(differences: tuple[float, ...], verdict: str) -> None:
-    assert Claim("it is better", "both", "images", differences).verdict == verdict
+    assert Claim("it is better", "both", "images", "CIDEr", differences).verdict == verdict
 
 
 def test_the_table_has_a_row_an_arm_in_their_order() -> None:
