@@ -20,7 +20,7 @@ check: $(VENV)/.installed-dev
 	scripts/check
 
 bench: $(VENV)/.installed-dev
-	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks $(BENCH)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
