@@ -84,12 +84,9 @@ def _entries(text: str) -> Iterator[Entry]:
 def _unique(inputs: Sequence[str], streams: Sequence[Iterator[Entry]]) -> Iterator[Video | Skipped]:
     identities: dict[int, int] = {}  # hash of the id -> hash of what it stands for
     first_skipped: Skipped | None = None
+    has_video = False
     for entry in itertools.chain.from_iterable(streams):
-        if isinstance(entry, Skipped):
-            first_skipped = first_skipped or entry
-            yield entry
-            continue
-        key, identity = _hash(entry.video.video_id), _hash(f"{entry.identity} {entry.video.spans}")
+        key, identity = map(_hash, _claim(entry))
         before = identities.get(key)
         if before is None:
             identities[key] = identity
@@ -97,9 +94,26 @@ def _unique(inputs: Sequence[str], streams: Sequence[Iterator[Entry]]) -> Iterat
             continue
         else:
             _refuse_clash(inputs, entry)
-        yield entry.video
-    if not identities:
+        if isinstance(entry, Skipped):
+            first_skipped = first_skipped or entry
+            yield entry
+        else:
+            has_video = True
+            yield entry.video
+    if not has_video:
         raise _no_video(inputs, first_skipped)
+
+
+def _claim(entry: Entry) -> tuple[str, str]:
+    """The id that an entry has, and what tells it from others of that id."""
+    if isinstance(entry, Skipped):  # there may be no file: its place must do
+        return entry.video_id, _place(entry)
+    return entry.video.video_id, f"{entry.identity} {entry.video.spans}"
+
+
+def _place(entry: Entry) -> str:
+    source = entry.source if isinstance(entry, Skipped) else entry.video.source
+    return source if is_url(source) else os.path.abspath(source)  # noqa: PTH100  # as they are
 
 
 def _hash(text: str) -> int:
@@ -107,30 +121,38 @@ def _hash(text: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def _refuse_clash(inputs: Sequence[str], second: Found) -> None:
+def _refuse_clash(inputs: Sequence[str], second: Entry) -> None:
     """Two videos claim an id. The first is found by listing again: it was not kept.
 
     Raises:
-        InputError: Unless only the 64-bit hashes are the same.
+        InputError: Unless only the 64-bit hashes are the same, or a file came or went meanwhile.
     """
-    video_id = second.video.video_id
-    for entry in itertools.chain.from_iterable(map(_entries, inputs)):
-        if isinstance(entry, Found) and entry.video.video_id == video_id:
+    video_id, _ = _claim(second)
+    for first in itertools.chain.from_iterable(map(_entries, inputs)):
+        if _claim(first)[0] == video_id:
             break
     else:
         return
-    if entry.identity == second.identity:
-        if entry.video.spans == second.video.spans:
+    if isinstance(first, Found) and isinstance(second, Found) and first.identity == second.identity:
+        if first.video.spans == second.video.spans:
             return
         raise InputError(
             f"{second.video.source}: listed twice as {video_id!r}, with different clips",
             hint="give it once, with all its spans in one table",
         )
+    if _place(first) == _place(second):
+        return
     raise InputError(
-        f"two videos have the id {video_id!r}: {entry.video.source} and {second.video.source}",
+        f"two videos have the id {video_id!r}: {_shown(first)} and {_shown(second)}",
         hint="give the folder above both, or one quoted glob, so that their paths tell them "
         "apart; or a table with a column video_id",
     )
+
+
+def _shown(entry: Entry) -> str:
+    if isinstance(entry, Skipped):
+        return f"{entry.source} ({entry.detail})"
+    return entry.video.source
 
 
 def _no_video(inputs: Sequence[str], skipped: Skipped | None) -> InputError:

@@ -233,6 +233,20 @@ def test_two_videos_with_one_id_are_refused_by_name() -> None:
     assert ids("*/a.mp4") == ["one/a.mp4", "two/a.mp4"]
 
 
+def test_what_is_missing_has_its_id_for_itself_as_well(home: Path) -> None:
+    """Else its row would stand for the other video's, which has clips."""
+    touch("two/a.mp4")
+    Path("one").mkdir()
+    Path("one/list.txt").write_text("a.mp4\n")
+    for inputs in (["@one/list.txt", "two"], ["two", "@one/list.txt"]):
+        error = refused(*inputs)
+        assert "two videos have the id 'a.mp4'" in str(error)
+        assert "one/a.mp4 (No such file or directory)" in str(error)
+    touch("one/b.mp4")
+    (gone,) = skipped("@one/list.txt", f"@{home}/one/list.txt", "one")
+    assert gone.video_id == "a.mp4", "and given twice it is told once"
+
+
 def test_one_video_given_twice_is_listed_once(home: Path) -> None:
     touch("in/a.mp4", "in/b.mp4")
     assert ids("in", "in/a.mp4", f"{home}/in", "in/*.mp4") == ["a.mp4", "b.mp4"]
