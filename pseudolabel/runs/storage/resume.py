@@ -18,6 +18,8 @@ from pseudolabel.videos.opening import VideoSkippedError, hash_content
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NEVER = -1  # no text has this hash
+
 
 class DoneVideos:
     """The videos whose rows are in committed parts; 32 bytes each.
@@ -52,12 +54,14 @@ class DoneVideos:
 
 def _listed_videos(folder: RunFolder, *, retry_skipped: bool) -> Iterator[NDArray[np.int64]]:
     """What `DoneVideos` keeps, oldest part first; of a part what was skipped, then its clips."""
-    with_skipped = set() if retry_skipped else folder.parts_with("skipped")
+    with_skipped = folder.parts_with("skipped")
     reads = []
     for part in folder.parts():
         read = partial(folder.rows_of, part)
         if part in with_skipped:
-            reads.append(partial(read, "skipped", columns=["video_id", "listed"]))
+            # Those to try again count as well: they are newer than clips of an older part.
+            columns = ["video_id"] if retry_skipped else ["video_id", "listed"]
+            reads.append(partial(read, "skipped", columns=columns))
         reads.append(partial(read, "clips", columns=["video_id", "listed", "content_hash"]))
     return map(_hashes, ahead((1, read) for read in reads))
 
@@ -67,8 +71,8 @@ def _hashes(rows: pa.Table) -> NDArray[np.int64]:
     columns = [rows[name].to_pylist() for name in rows.column_names]
     videos = {row[0]: row[1:] for row in zip(*columns, strict=True)}
     hashes = [
-        (*_two_hashes(video_id), hash(listed), hash(*content or [""]))
-        for video_id, (listed, *content) in videos.items()
+        (*_two_hashes(video_id), hash(said[0]) if said else _NEVER, hash(*said[1:] or [""]))
+        for video_id, said in videos.items()
     ]
     return np.array(hashes, np.int64).reshape(-1, 4)
 

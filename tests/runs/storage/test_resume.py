@@ -54,6 +54,17 @@ def test_the_newest_rows_say_how_it_was_listed(tmp_path: Path) -> None:
     assert video("a", "new") not in again
 
 
+def test_what_was_skipped_since_it_had_clips_is_tried_again(tmp_path: Path) -> None:
+    """As where a disk was gone for a moment: the newer rows are what the run says of it."""
+    run = write_run(tmp_path / "run", [video_rows("a"), video_rows("b")], [lost("a", "")])
+    folder = RunFolder(run)
+    assert video("a", "1-2") not in DoneVideos(folder)
+    again = DoneVideos(folder, retry_skipped=True)
+    assert video("a", "1-2") not in again
+    assert video("a", "") not in again
+    assert video("b", "1-2") in again
+
+
 def test_clips_count_over_what_was_skipped_of_the_same_video(tmp_path: Path) -> None:
     both = VideoRows(video_rows("a").clips, lost("a", "else").skipped)
     done = DoneVideos(RunFolder(write_run(tmp_path / "run", [both])))
