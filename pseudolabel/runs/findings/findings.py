@@ -42,6 +42,7 @@ WHOLE_RUN_RULES: Mapping[Flag, str] = {
     " a clip of another video, and that one stays; pictures too plain to tell are left out",
 }
 _EMPTY = (Flag.EMPTY.value,)  # known to be of no use already
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _NO_PICTURE = (Flag.BLACK.value, Flag.BLANK.value)  # all black frames look the same
 
 Hashes = NDArray[np.uint64]
@@ -63,12 +64,12 @@ class Findings:
 
     def __init__(
         self,
-        clip_index: NDArray[np.int32],
+        clips: Hashes,
         repeats: NDArray[np.int32],
         duplicate_of: Mapping[int, str],
         summary: HealthSummary,
     ) -> None:
-        self.clip_index = clip_index  # of all rows, in their order
+        self.clips = clips  # which clip each row is of, of all rows in their order
         self.repeats = repeats
         self.duplicate_of = duplicate_of  # by row
         self.summary = summary
@@ -139,11 +140,8 @@ class Reading:
 
     def _take(self, clips: pa.Table) -> range:
         rows = range(self._at, self._at + clips.num_rows)
-        expected = self._findings.clip_index[rows.start : rows.stop]
-        if not np.array_equal(np.asarray(clips["clip_index"]), expected):
-            raise RunError(
-                "the run changed while it was read", hint="try again when it is finished"
-            )
+        if not np.array_equal(_clips(clips), self._findings.clips[rows.start : rows.stop]):
+            raise _changed()
         self._at = rows.stop
         return rows
 
@@ -181,7 +179,7 @@ def find(tables: Tables) -> Findings:
     top = np.argsort(-counts, kind="stable")[:MOST_REPEATED]
     top = top[counts[top] > 1]
     wanted = np.union1d(np.unique(kept[kept >= 0]), first[top])
-    named = _named(tables, wanted)
+    named = _named(tables, wanted, rows.which)
     is_repeated = (repeats >= _many(len(repeats))) & ~rows.is_empty
     flags = {flag.value: seen.flags[flag.value] for flag in Flag} | {
         Flag.REPEATED.value: int(is_repeated.sum()),
@@ -193,7 +191,7 @@ def find(tables: Tables) -> Findings:
     summary = HealthSummary(len(kept), flags, int(is_clean.sum()), most_repeated)
     dropped = np.flatnonzero(kept >= 0).tolist()
     duplicate_of = {row: named[int(kept[row])][0] for row in dropped}
-    return Findings(rows.clip, repeats, duplicate_of, summary)
+    return Findings(rows.which, repeats, duplicate_of, summary)
 
 
 def _many(clips: int) -> int:
@@ -214,6 +212,11 @@ class _Rows:
     is_empty: NDArray[np.bool_]
     is_flagged: NDArray[np.bool_]  # by its own row
     is_unlike: NDArray[np.bool_]  # its frame, by the floor
+
+    @property
+    def which(self) -> Hashes:
+        """Which clip each is."""
+        return _which(self.video, self.clip)
 
 
 class _Seen:
@@ -267,20 +270,38 @@ def _duplicated(rows: _Rows) -> NDArray[np.int64]:
     return kept
 
 
-def _named(tables: Tables, rows: NDArray[np.int64]) -> dict[int, tuple[str, str]]:
+def _named(tables: Tables, rows: NDArray[np.int64], clips: Hashes) -> dict[int, tuple[str, str]]:
     """The names and captions of some rows, which are ascending: a second look at the tables."""
     found: dict[int, tuple[str, str]] = {}
     start = 0
     names = ("video_id", "clip_index", "caption")
     for _, table in tables(names) if len(rows) else ():
         here = rows[(rows >= start) & (rows < start + table.num_rows)]
-        columns = (c.to_pylist() for c in table.select(names).take(here - start).columns)
+        some = table.select(names).take(here - start)
+        if not np.array_equal(_clips(some), clips[here]):
+            raise _changed()
+        columns = (column.to_pylist() for column in some.columns)
         for row, video_id, clip, caption in zip(here.tolist(), *columns, strict=True):
             found[row] = (f"{video_id}#{clip}", caption)
         start += table.num_rows
         if len(found) == len(rows):
             break
+    if len(found) < len(rows):
+        raise _changed()
     return found
+
+
+def _clips(table: pa.Table) -> Hashes:
+    """Which clip each row is of."""
+    return _which(hashed(table["video_id"]), np.asarray(table["clip_index"], np.int32))
+
+
+def _which(videos: Hashes, clips: NDArray[np.int32]) -> Hashes:
+    return videos + clips.astype(np.uint64) * _ODD
+
+
+def _changed() -> RunError:
+    return RunError("the run changed while it was read", hint="try again when it is finished")
 
 
 def hashed(texts: pa.ChunkedArray) -> Hashes:

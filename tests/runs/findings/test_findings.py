@@ -11,7 +11,7 @@ import pytest
 
 from pseudolabel.errors import RunError
 from pseudolabel.records import ClipCaption, Flag, FrameLook
-from pseudolabel.runs.findings.findings import REPEATED_CLIPS, find_in_run
+from pseudolabel.runs.findings.findings import REPEATED_CLIPS, find, find_in_run
 from pseudolabel.runs.floor import Floor, Pair, floor_table
 from pseudolabel.runs.show import find_rows
 from pseudolabel.runs.storage.folder import RunFolder
@@ -145,3 +145,19 @@ def test_rows_that_changed_in_between_are_not_mistaken_for_others(tmp_path: Path
     with pytest.raises(RunError, match="changed while it was read"):
         for table in RunFolder(run).rows():
             reading.add_to(table, floor)
+
+
+def test_rows_in_another_order_are_not_mistaken_either(tmp_path: Path) -> None:
+    """As where parts are joined meanwhile, or another share has finished one."""
+    looks_of = {"a": 0x0F0F, "b": 0x0F0F, "c": 0xFF00FF, "d": 0xFF00FF00FF}
+    parts = [[video_rows(name, [f"of {name}"], hashes=[bits])] for name, bits in looks_of.items()]
+    before = RunFolder(write_run(tmp_path / "before", *parts))
+    after = RunFolder(write_run(tmp_path / "after", *parts[2:], *parts[:2]))
+    findings, floor = find_in_run(before)
+    reading = findings.reading()
+    with pytest.raises(RunError, match="changed while it was read"):
+        for table in after.rows():
+            reading.add_to(table, floor)
+    looks = iter([before, after])
+    with pytest.raises(RunError, match="changed while it was read"):
+        find(lambda columns: ((floor, t) for t in next(looks).rows("clips", columns)))
