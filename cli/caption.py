@@ -235,11 +235,14 @@ def caption(
             on_progress=on_progress,
             on_wait=say_waiting,
         )
+    # Of a share's run the others write the rest: each would read it all, and it may not be there.
+    is_whole = shard is None
     if as_json:
-        echo_json({**summary_object(tally, out), "health": health_object(out)})
+        health = health_object(out) if is_whole else None
+        echo_json({**summary_object(tally, out), "health": health})
     else:
         told = [*summary_lines(tally, out), *(profile_lines(tally) if profile else [])]
-        for line in [*told, *health_lines(out)]:
+        for line in [*told, *(health_lines(out) if is_whole else [])]:
             say(line)
     if strict and tally.skipped:
         raise typer.Exit(1)

@@ -56,6 +56,14 @@ def test_the_summary_as_json(caption: Invoke) -> None:
     assert (summary["clips"], summary["videos"], summary["skipped"]) == (1, 1, {"not_a_video": 1})
 
 
+def test_a_share_without_videos_has_nothing_to_do(caption: Invoke, tmp_path: Path) -> None:
+    """Also where no other share has begun to write: there is no run to tell the health of."""
+    shares = [json.loads(caption("--shard", f"{n}/9", "--json").stdout) for n in range(1, 10)]
+    done = [(share["videos"] + share["skipped_videos"], share["health"]) for share in shares]
+    assert sorted(done) == [(0, None)] * 7 + [(1, None)] * 2
+    assert caption("--json").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
