@@ -107,6 +107,18 @@ def test_a_missing_model_leaves_nothing(invoke: Invoke, videos: Path, tmp_path: 
     assert not (tmp_path / "run").exists()
 
 
+def test_an_out_that_cannot_be_removed_hides_no_error(
+    invoke: Invoke, videos: Path, tmp_path: Path
+) -> None:
+    """A link here; a disk of its own, or a folder in somebody else's, are the same."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to("disk")
+    result = invoke("caption", videos, "--out", tmp_path / "run", "--model", tmp_path / "none")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: --model ")
+    assert not [*(tmp_path / "disk").iterdir()]
+
+
 def test_an_unreachable_hub_names_the_ways_out(
     invoke: Invoke, videos: Path, tmp_path: Path
 ) -> None:

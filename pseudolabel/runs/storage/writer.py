@@ -6,7 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -207,8 +207,9 @@ class RunWriter(PartWriter):
     def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             if not self.folder.exists():  # nothing was written: leave no trace
-                Path(self.folder.at(LOCK)).unlink()
-                Path(self.folder.root).rmdir()
+                with suppress(OSError):  # it may be a disk of its own, or in another's folder
+                    Path(self.folder.at(LOCK)).unlink()
+                    Path(self.folder.root).rmdir()
             self._lock.close()  # gives the lock back
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
