@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pseudolabel.records import Skipped, Video
 
-LOOKED_AHEAD = 1_000  # listed videos that are packed together, and so held in memory
+LOOKED_AHEAD = 1_000  # listed videos, at least, that are packed together, and so held in memory
 VIDEOS_A_SHARD = 50  # on average, where there are enough: what is lost when a process dies
 SHARDS_EACH = 4  # at least, for every process of a small run: the last ones even out
 
@@ -28,7 +28,9 @@ def shards_of(videos: Iterable[Listed], *, processes: int) -> Iterator[tuple[Lis
         Shards, none empty; the largest video of each comes first.
     """
     listed = iter(videos)
-    while window := list(itertools.islice(listed, LOOKED_AHEAD)):
+    # Of a smaller window each process would have its few shards, of fewer and fewer videos.
+    ahead = max(LOOKED_AHEAD, SHARDS_EACH * processes * VIDEOS_A_SHARD)
+    while window := list(itertools.islice(listed, ahead)):
         count = max(
             math.ceil(len(window) / VIDEOS_A_SHARD), min(len(window), SHARDS_EACH * processes)
         )

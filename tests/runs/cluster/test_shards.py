@@ -68,6 +68,11 @@ def test_no_more_is_listed_than_a_window() -> None:
     assert taken == LOOKED_AHEAD
 
 
+def test_many_processes_make_no_more_shards_of_many_videos() -> None:
+    listed = [video(n, 1000 + n % 7) for n in range(10_000)]
+    assert len(list(shards_of(listed, processes=50))) == 10_000 // VIDEOS_A_SHARD
+
+
 def test_few_videos_are_spread() -> None:
     assert len(list(shards_of([video(n, 9) for n in range(3)], processes=8))) == 3
     assert list(shards_of([], processes=8)) == []
