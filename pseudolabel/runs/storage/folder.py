@@ -119,7 +119,7 @@ class RunFolder(Place):
 
         names = self.names()
         kept = [part_name("floor", part) for part in _numbers(names)]
-        tables = [self._read(name, None) for name in kept if name in names]
+        tables = ahead((1, partial(self._read, name, None)) for name in kept if name in names)
         return pa.concat_tables([floor_schema().empty_table(), *tables])
 
     def rows(

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +23,7 @@ from pseudolabel.release.export import export
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.runs.compact import compact
 from pseudolabel.runs.consolidate import consolidate
+from pseudolabel.runs.floor import Pair
 from pseudolabel.runs.options import RayOptions, RunOptions, Share
 from pseudolabel.runs.show import find_rows
 from pseudolabel.runs.storage.folder import RunFolder
@@ -197,6 +200,23 @@ def test_what_others_wrote_is_seen(store: ObjectStore, out: str, tmp_path: Path)
     with RunWriter(out) as writer:
         assert writer.folder.parts() == [0, 1]
         assert writer.commit([]) == 10_007, "above what another crew may write"
+
+
+def test_what_parts_keep_for_the_floor_is_asked_for_together(store: ObjectStore, out: str) -> None:
+    pair = Pair("a", 0, np.ones(2, np.float32), np.ones(2, np.float32))
+    with RunWriter(out) as writer:
+        for number in range(4):
+            writer.commit([replace(video_rows("a"), pairs=(replace(pair, clip_index=number),))])
+    together = threading.Barrier(4)
+    waited: list[int] = []
+
+    def wait_for_the_others(request: Request) -> None:
+        if request.method == "GET" and "/floor-" in request.key:
+            waited.append(together.wait(10))
+
+    store.on_request = wait_for_the_others
+    assert RunFolder(out).floor()["clip_index"].to_pylist() == [0, 1, 2, 3]
+    assert sorted(waited) == [0, 1, 2, 3]
 
 
 def test_new_videos_in_the_store_are_seen(store: ObjectStore, out: str) -> None:
