@@ -67,12 +67,6 @@ class Draw:
     def __init__(self, places: Sequence[int] = ()) -> None:
         self._places = np.sort(np.asarray(places, np.int64))[:KEPT]
 
-    def wants(self, video_id: str, clip_index: int) -> bool:
-        """Whether a clip may be among those with the smallest places."""
-        if len(self._places) < KEPT:
-            return True
-        return place_of(video_id, clip_index) <= int(self._places[-1])
-
     def smallest(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Those that stay when all of these have been seen; later draws know them."""
         places = {place_of(pair.video_id, pair.clip_index): pair for pair in pairs}
