@@ -19,6 +19,10 @@ _CPU_SIZE = 8  # where a CPU with bfloat16 is saturated by a BLIP-base-sized mod
 _GPU_SIZE = 16
 _MOST = 512
 _WORTH = 1.05  # a doubling must give this many times the frames a second
+_TOLD = (
+    *("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory"),
+    *("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED"),
+)
 _TRIALS = 2  # full batches timed at a size; the first one pays for warming up
 
 
@@ -114,13 +118,16 @@ class BatchSizer:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: by type; by text where PyTorch has no type, on the CPU and MPS."""
+    """Whether memory ran out: by type; by text where PyTorch has no type of its own for it.
+
+    That is on the CPU and MPS, and with CUDA where not PyTorch's allocator asked for the memory:
+    for pinned memory, a kernel's code, or what cuBLAS and cuDNN work in.
+    """
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    told = ("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in told)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOLD)
 
 
 def release_memory() -> None:

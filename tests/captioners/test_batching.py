@@ -17,6 +17,13 @@ from tiny_models import noise_frame
 CPU_OUT_OF_MEMORY = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"
 )
+# As CUDA says it where PyTorch's own allocator was not asked: of pinned memory, and of a workspace.
+PINNED_OUT_OF_MEMORY = torch.AcceleratorError(
+    "CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation' in the CUDA manual"
+)
+CUBLAS_OUT_OF_MEMORY = RuntimeError(
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+)
 
 
 class Clock:
@@ -69,7 +76,13 @@ def test_a_partial_batch_is_no_measurement() -> None:
     assert sizer.size == 16
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError(), MemoryError(), CPU_OUT_OF_MEMORY])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(torch.OutOfMemoryError(), MemoryError(), CPU_OUT_OF_MEMORY),
+        *(PINNED_OUT_OF_MEMORY, CUBLAS_OUT_OF_MEMORY),
+    ],
+)
 def test_out_of_memory_halves_for_good_and_loses_nothing(error: Exception) -> None:
     tried: list[int] = []
 
@@ -103,9 +116,18 @@ def test_one_frame_that_does_not_fit_is_an_error() -> None:
     assert "--dtype bfloat16" in (raised.value.hint or "")
 
 
-@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize(
+    ("batch_size", "error"),
+    [
+        (None, torch.OutOfMemoryError("injected")),
+        (7, torch.OutOfMemoryError("injected")),
+        (None, PINNED_OUT_OF_MEMORY),
+        (None, CUBLAS_OUT_OF_MEMORY),
+    ],
+)
 def test_a_captioner_that_runs_out_of_memory_goes_on(
     batch_size: int | None,
+    error: Exception,
     captioner: Callable[..., TransformersCaptioner],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -116,7 +138,7 @@ def test_a_captioner_that_runs_out_of_memory_goes_on(
 
     def fails_above_three(**inputs: Any) -> Any:
         if len(inputs["pixel_values"]) > 3:
-            raise torch.OutOfMemoryError("injected")
+            raise error
         return generate(**inputs)
 
     monkeypatch.setattr(loaded.generator.model, "generate", fails_above_three)
