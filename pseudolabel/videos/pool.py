@@ -32,9 +32,10 @@ from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 AHEAD_BYTES = 512 * 2**20  # of decoded frames that wait; memory is used only as they fill it
 EVENTS_AHEAD = 4096  # events that carry no pixels wait here, so a flood of bad files is bounded
+START_S = 120.0  # a worker may take this long before it can work: imports from a busy disk
 VIDEOS_AHEAD = 2  # one being decoded, one to go on with at once
 TRIES = 2  # a video that kills its worker is given one more
-MOST_KILLED_STARTS = 3  # in a row: whatever kills workers before they work will not stop
+MOST_KILLED_STARTS = 3  # in a row: whatever kills or holds up workers at first will not stop
 
 Event = VideoOpened | Frame | Skipped | VideoFinished
 
@@ -273,7 +274,8 @@ class DecodePool:
         now_s = time.monotonic()
         for worker in list(self._workers):
             has_room = len(self._held[worker.index]) < self._slots
-            if worker.videos and has_room and now_s - worker.heard_s > self._timeout_s:
+            limit_s = self._timeout_s if worker.is_ready else max(START_S, self._timeout_s)
+            if worker.videos and has_room and now_s - worker.heard_s > limit_s:
                 if worker.connection.poll():
                     continue  # it has spoken since; hear it first
                 self._bury(worker, SkipReason.DECODER_TIMEOUT)
@@ -282,8 +284,7 @@ class DecodePool:
         """Replace a worker; its video is tried once more, unless it has used up its tries."""
         worker.stop()
         status = worker.process.returncode
-        has_not_started = not worker.is_ready and reason is SkipReason.DECODER_CRASHED
-        if has_not_started:
+        if not worker.is_ready:  # it has seen no video yet
             self._killed_starts += 1
             # Somebody's signal, such as for want of memory, is no fault of what it starts with.
             if status >= 0 or self._killed_starts >= MOST_KILLED_STARTS:

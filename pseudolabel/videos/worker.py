@@ -111,6 +111,8 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
+    import av  # noqa: F401  # now: the time that a busy disk takes is not the first video's
+
     connection = Connection(int(sys.argv[1]))
     inbox = Inbox(connection)
     try:

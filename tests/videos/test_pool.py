@@ -201,6 +201,32 @@ def test_workers_that_are_always_killed_before_they_work_end_it(
         list(pool(videos))
 
 
+def test_a_worker_that_starts_slowly_is_not_taken_for_a_hang(
+    videos: list[Video], pool: Callable[..., DecodePool]
+) -> None:
+    running = pool(videos, timeout_s=1)
+    kill(running, signal.SIGSTOP)  # as a disk does that many read from
+    signal.sigtimedwait([], 2.5)
+    kill(running, signal.SIGCONT)
+    assert numbers(running) == expected(videos)
+
+
+def test_workers_that_never_start_end_it(
+    videos: list[Video], pool: Callable[..., DecodePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = DecodePool._start
+
+    def stopped(self: DecodePool, index: int) -> Worker:
+        worker = start(self, index)
+        worker.process.send_signal(signal.SIGSTOP)
+        return worker
+
+    monkeypatch.setattr(DecodePool, "_start", stopped)
+    monkeypatch.setattr("pseudolabel.videos.pool.START_S", 0.5)
+    with pytest.raises(RunError, match="a decode worker does not start"):
+        list(pool(videos, timeout_s=0.1))
+
+
 def test_a_video_that_kills_its_worker_twice_is_skipped_and_the_rest_go_on(
     pool: Callable[..., DecodePool], videos: list[Video]
 ) -> None:
