@@ -15,7 +15,7 @@ from pseudolabel.runs.floor import Draw
 from pseudolabel.runs.options import RunOptions, Share
 from pseudolabel.runs.pipeline.engine import Engine, Recipe
 from pseudolabel.runs.pipeline.tally import Tally
-from pseudolabel.runs.storage.resume import DoneVideos, check_same_options
+from pseudolabel.runs.storage.resume import DoneVideos, check_same_options, with_its_clips
 from pseudolabel.runs.storage.shared_writer import SharedWriter
 from pseudolabel.runs.storage.waiting import OnWait
 from pseudolabel.runs.storage.writer import RunWriter
@@ -79,7 +79,7 @@ def caption_videos(
         consolidate or ConsolidateOptions(),
     )
     run = run or RunOptions()
-    listed = _of_share(list_videos(inputs), run.share)
+    listed = map(with_its_clips, _of_share(list_videos(inputs), run.share))
     ahead = list(itertools.islice(listed, COUNTED_AHEAD))
     tally = Tally()
     with _writer(out, run.share, on_wait) as writer, _engine(recipe, out, run) as engine:

@@ -121,6 +121,22 @@ def test_a_touched_video_is_done_and_a_changed_one_is_not(videos: Path, tmp_path
     assert len(found) == 18
 
 
+def test_a_table_that_gives_other_clips_is_asked_again(videos: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(videos, copy)
+    table = copy / "table.csv"
+    table.write_text("video,start_s,end_s\na.mp4,0,0.4\nb.mp4,0,0.4\n")
+    run(table, tmp_path / "run")
+    table.write_text("video,start_s,end_s\na.mp4,0,0.4\nb.mp4,0,0.4\nb.mp4,0.4,0.8\n")
+    tally = run(table, tmp_path / "run")
+    assert (tally.already_done, tally.clips) == (1, 2)
+    assert {*captions(tmp_path / "run")} == {("a.mp4", 0), ("b.mp4", 0), ("b.mp4", 1)}
+    os.utime(copy / "a.mp4")  # its bytes are the same, and its clips
+    assert run(table, tmp_path / "run").already_done == 2
+    table.write_text("video\na.mp4\nb.mp4\n")
+    assert run(table, tmp_path / "run").clips == 10
+
+
 def test_other_options_are_refused_by_name(videos: Path, tmp_path: Path) -> None:
     run(videos, tmp_path / "run")
     with pytest.raises(RunError, match=r"--snap was 'exact', now 'keyframe'"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NEVER = -1  # no text has this hash
+_CUT = " cut:"  # in `Video.listed`, before a hash of the clips that a table gives
 
 
 class DoneVideos:
     """The videos whose rows are in committed parts; 32 bytes each.
 
-    A video is done if its content, as it was listed, is what it was then. Where size and
-    modification time (or the ETag) say otherwise, a hash of the file's ends decides: a file that
-    was copied or touched is still the same video.
+    A video is done if its content, as it was listed, is what it was then, and so are the clips
+    that a table gives it. Where size and modification time (or the ETag) say otherwise, a hash of
+    the file's ends decides: a file that was copied or touched is still the same video.
 
     Of an id two hashes of 64 bits are kept: that any two of a billion videos are taken for one
     has a chance of 1 in 10^20.
@@ -47,7 +50,7 @@ class DoneVideos:
         while at < len(self._keys) and self._keys[at] == key:
             _, found, listed, content = self._rows[at].tolist()
             if found == other:
-                return bool(listed == hash(video.listed)) or _is_same(content, video.source)
+                return bool(listed == hash(video.listed)) or _is_same(content, video)
             at += 1
         return False
 
@@ -70,11 +73,20 @@ def _hashes(rows: pa.Table) -> NDArray[np.int64]:
     """`(videos, 4)`: a row for each video, all of whose rows say the same."""
     columns = [rows[name].to_pylist() for name in rows.column_names]
     videos = {row[0]: row[1:] for row in zip(*columns, strict=True)}
-    hashes = [
-        (*_two_hashes(video_id), hash(said[0]) if said else _NEVER, hash(*said[1:] or [""]))
-        for video_id, said in videos.items()
-    ]
+    hashes = [(*_two_hashes(video_id), *_state(*said)) for video_id, said in videos.items()]
     return np.array(hashes, np.int64).reshape(-1, 4)
+
+
+def _state(listed: str | None = None, content: str = "") -> tuple[int, int]:
+    """Hashes of a video as it was listed, and of its content; without any it is never the same."""
+    if listed is None:
+        return _NEVER, hash("")
+    return hash(listed), _hash_of(content, listed)
+
+
+def _hash_of(content: str, listed: str) -> int:
+    """Of a video's content, and of the clips that are asked of it."""
+    return hash(content and content + listed.partition(_CUT)[2])
 
 
 def _two_hashes(video_id: str) -> tuple[int, int]:
@@ -91,9 +103,9 @@ def _newest(tables: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return ordered[is_first]
 
 
-def _is_same(content: int, source: str) -> bool:
+def _is_same(content: int, video: Video | Skipped) -> bool:
     """Whether a file has the content with this hash; what was skipped has none."""
-    return content != hash("") and content == hash(_content_hash(source))
+    return content != hash("") and content == _hash_of(_content_hash(video.source), video.listed)
 
 
 def _content_hash(source: str) -> str:
@@ -101,6 +113,15 @@ def _content_hash(source: str) -> str:
         return hash_content(source)
     except VideoSkippedError:
         return ""  # decoding it will say what is wrong
+
+
+def with_its_clips(video: Video | Skipped) -> Video | Skipped:
+    """The video; what was listed of it then says which clips a table gives it, if one does."""
+    if isinstance(video, Skipped) or video.spans is None:
+        return video
+    clips = ",".join(f"{span.start_s!r}-{span.end_s!r}" for span in video.spans)
+    cut = hashlib.blake2b(clips.encode(), digest_size=8).hexdigest()
+    return replace(video, listed=f"{video.listed}{_CUT}{cut}")
 
 
 def check_same_options(path: str, made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
