@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _OVERRIDES = re.compile(r"\{[^{}]*\}")  # of ASS: {\an8}
 _PACKETS_A_BEAT = 500
+_FOLDERS = 16  # whose transcripts are remembered, some 250 bytes each
 
 
 def find_transcript(
@@ -73,20 +76,35 @@ def transcript_file(video: Video, folder: str | None) -> Path | None:
 
 def _best_named(base: Path) -> Path | None:
     try:
-        candidates = [
-            path
-            for path in base.parent.iterdir()
-            if path.suffix.lower() in TRANSCRIPT_SUFFIXES and base.name in names_of(path.stem)
-        ]
-        candidates = [path for path in candidates if path.is_file()]
+        best = _transcripts(base.parent, base.parent.stat().st_mtime_ns).get(base.name)
     except OSError:
         return None
+    return None if best is None else base.parent / best
+
+
+# Remembered: to look through a folder of all transcripts for each video would cost the square.
+@lru_cache(_FOLDERS)
+def _transcripts(folder: Path, _changed_ns: int) -> Mapping[str, str]:
+    """The best transcript in a folder for each name that one of them has."""
     order = {suffix: rank for rank, suffix in enumerate(TRANSCRIPT_SUFFIXES)}
-    return min(
-        candidates,
-        key=lambda path: (names_of(path.stem)[base.name], order[path.suffix.lower()], path.name),
-        default=None,
-    )
+    best: dict[str, tuple[int, int, str]] = {}
+    with os.scandir(folder) as found:
+        for entry in found:
+            stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122  # many: no Path objects
+            rank = order.get(suffix.lower())
+            if rank is None or not _is_file(entry):
+                continue
+            for name, distance in names_of(stem).items():
+                fit = (distance, rank, entry.name)
+                best[name] = min(fit, best.get(name, fit))
+    return {name: file for name, (_, _, file) in best.items()}
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def _embedded(
