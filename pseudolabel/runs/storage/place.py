@@ -126,7 +126,8 @@ class Place:
             self._forget()
             if not self.fs.exists(self.root):
                 return set()
-            return {posixpath.basename(name) for name in self.fs.ls(self.root, detail=False)}
+            found = {posixpath.basename(name) for name in self.fs.ls(self.root, detail=False)}
+            return found - {""}  # a store's own mark of a folder, as its web page makes it
 
     def _forget(self) -> None:
         """Have the driver look again: it remembers listings, and others write as well."""

@@ -175,6 +175,15 @@ def test_stores_that_answer_in_another_way(
     assert RunFolder(out).read("run.json") == (b"second" if made else b"first")
 
 
+def test_a_folder_that_was_made_on_the_web_page(store: ObjectStore, out: str) -> None:
+    """It is an object without bytes, whose name ends in a slash."""
+    bucket, _, folder = key(out).partition("/")
+    fsspec.filesystem("s3").call_s3("put_object", Bucket=bucket, Key=f"{folder}/", Body=b"")
+    write_parts(out, "a")
+    assert video_ids(out) == {"a"}
+    assert compact(out).parts_before == 1
+
+
 def test_what_others_wrote_is_seen(store: ObjectStore, out: str, tmp_path: Path) -> None:
     """fsspec's driver remembers a listing as long as this process lives."""
     fs, folder = fsspec.filesystem("s3"), RunFolder(out)
