@@ -48,6 +48,11 @@ def show(
     from pseudolabel.runs.show import find_rows
 
     if health:
+        some = {"--video": video, "--text": text, "--skipped": skipped, "--flag": flag}
+        if beside := [name for name, value in some.items() if value]:
+            raise OptionError(
+                f"--health with {beside[0]}: it tells of all clips of the run", hint="one of them"
+            )
         _show_health(run, as_json)
         return
     if skipped and flag:

@@ -76,6 +76,14 @@ def test_what_was_skipped(invoke: Invoke, run: Path) -> None:
     assert "not_a_video" in invoke("show", run, "--skipped").stdout
 
 
+def test_health_is_of_all_rows(invoke: Invoke, run: Path) -> None:
+    for option in (["--video", "short"], ["--text", "15"], ["--skipped"], ["--flag", "loop"]):
+        result = invoke("show", run, "--health", *option)
+        assert result.exit_code == 1
+        assert f"error: --health with {option[0]}" in result.stderr
+    assert invoke("show", run, "--health").exit_code == 0
+
+
 def test_what_is_no_run_is_one_line(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("show", tmp_path)
     assert result.exit_code == 1
