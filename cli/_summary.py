@@ -69,10 +69,11 @@ def profile_object(timings: Timings) -> dict[str, Any]:
 
 def profile_lines(timings: Timings) -> list[str]:
     """Where the time went, as lines for a terminal; the steps add up to the wall time."""
-    wall_s = timings.wall_s or 1.0
-    lines = [f"  where {timings.wall_s:.1f} s went"]
+    all_s = timings.all_walls_s or 1.0
+    among = f" in {timings.processes} processes" if timings.processes > 1 else ""
+    lines = [f"  where {timings.wall_s:.1f} s went{among}"]
     for label, _, spent_s in _spent(timings):
-        lines.append(f"    {label:<22}{spent_s:>9.2f} s {spent_s / wall_s:>7.1%}")
+        lines.append(f"    {label:<22}{spent_s:>9.2f} s {spent_s / all_s:>7.1%}")
     lines.append("  in other threads and processes meanwhile")
     lines += [f"    {label:<22}{spent_s:>9.2f} s" for label, _, spent_s in _beside(timings)]
     if timings.generating_share is not None:
@@ -111,4 +112,4 @@ def _rate(tally: Tally) -> float:
 
 
 def _overhead(tally: Tally) -> float | None:
-    return round(tally.wall_s / tally.captioning_s, 3) if tally.captioning_s else None
+    return round(tally.all_walls_s / tally.captioning_s, 3) if tally.captioning_s else None

@@ -138,7 +138,7 @@ class RayEngine:
             RunError: If a part cannot be written, or the processes keep dying.
         """
         numbers = itertools.count(writer.begin_crew())
-        processes = self._crew.layout.processes
+        processes = tally.processes = self._crew.layout.processes
         shards = shards_of(videos, processes=processes)
         run = _Run(self._crew, writer, numbers, shards, tally, self._described, places)
         run.add(self._first)

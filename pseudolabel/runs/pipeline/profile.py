@@ -9,11 +9,13 @@ from dataclasses import dataclass
 class Timings:
     """Seconds, of the thread that captions unless said otherwise.
 
-    Waiting, captioning, scoring, finishing and the rest add up to the wall time; preparing,
-    generating and reading are parts of captioning that not every captioner tells.
+    Waiting, captioning, scoring, finishing and the rest add up to the wall time, of as many
+    processes as caption beside each other; preparing, generating and reading are parts of
+    captioning that not every captioner tells.
     """
 
     wall_s: float = 0.0  # from the first decode to the last commit
+    processes: int = 1  # that caption; all that follows is of all of them
     waiting_s: float = 0.0  # for a batch of frames
     captioning_s: float = 0.0  # inside the captioner
     preparing_s: float = 0.0  # of it: frames to the model's inputs
@@ -28,10 +30,15 @@ class Timings:
     frames: int = 0  # captioned
 
     @property
+    def all_walls_s(self) -> float:
+        """The wall time of each process, added up."""
+        return self.wall_s * self.processes
+
+    @property
     def other_s(self) -> float:
         """The rest of the wall time."""
         told = (self.waiting_s, self.captioning_s, self.scoring_s, self.finishing_s)
-        return max(0.0, self.wall_s - sum(told))
+        return max(0.0, self.all_walls_s - sum(told))
 
     @property
     def generating_share(self) -> float | None:
@@ -40,4 +47,4 @@ class Timings:
         At most this share of the speed of light is reached, which is that of `generate` alone on
         a machine that does nothing else.
         """
-        return self.generating_s / self.wall_s if self.generating_s else None
+        return self.generating_s / self.all_walls_s if self.generating_s else None

@@ -36,10 +36,10 @@ class Tally(Timings):
             self.video_s += info.end_s - info.first_frame_s
 
     def merge(self, other: Tally) -> None:
-        """Add what another process has done; `total`, `already_done` and `wall_s` stay."""
+        """Add what another process has done; what is of the whole run stays."""
         for told in fields(self):
             if told.name not in _OF_THE_WHOLE:
                 setattr(self, told.name, getattr(self, told.name) + getattr(other, told.name))
 
 
-_OF_THE_WHOLE = ("total", "already_done", "wall_s")
+_OF_THE_WHOLE = ("total", "already_done", "wall_s", "processes")

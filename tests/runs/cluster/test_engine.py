@@ -115,6 +115,8 @@ def test_the_rows_are_those_of_one_machine(
         assert getattr(tally, name) == pytest.approx(getattr(local[1], name)), name
     assert seen == sorted(seen)
     assert seen[-1] == tally.clips
+    assert tally.processes > 1
+    assert tally.waiting_s + tally.captioning_s <= tally.all_walls_s
     assert len(RunFolder(str(tmp_path / "run")).parts()) > 1
 
     again = run(many, tmp_path / "run", run=RunOptions(workers=1))  # and without Ray it goes on

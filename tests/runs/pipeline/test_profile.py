@@ -42,6 +42,12 @@ def test_the_rest_is_what_no_step_took() -> None:
     assert timings.generating_share == 0.5
 
 
+def test_processes_beside_each_other_have_as_much_time_each() -> None:
+    timings = Timings(wall_s=8.0, processes=3, waiting_s=4.0, captioning_s=18.0, generating_s=12.0)
+    assert timings.other_s == 2.0
+    assert timings.generating_share == 0.5
+
+
 def test_a_captioner_that_does_not_tell_has_no_share() -> None:
     assert Timings(wall_s=8.0, captioning_s=5.0).generating_share is None
 
