@@ -28,7 +28,7 @@ class Layout:
     """How the processes share what there is."""
 
     processes: int
-    cores: int  # of each
+    cores: int  # of each, as Ray counts them
     gpus: int  # of each, 0 or 1
     workers: int  # decode processes of each
 
@@ -48,9 +48,10 @@ def plan_layout(
     """
     with_gpus = [(int(m.get("CPU", 0)), int(m.get("GPU", 0))) for m in machines if m.get("GPU")]
     if with_gpus and uses_gpus:
-        # The same share everywhere: the smallest machine must hold its processes as well.
-        cores = max(1, min(cpus // gpus for cpus, gpus in with_gpus))
-        return Layout(sum(gpus for _, gpus in with_gpus), cores, 1, workers or cores)
+        # The same share everywhere: the smallest machine must hold its processes as well. With more
+        # GPUs than cores that is none of Ray's: to ask for one each would leave GPUs without work.
+        cores = min(cpus // gpus for cpus, gpus in with_gpus)
+        return Layout(sum(gpus for _, gpus in with_gpus), cores, 1, workers or max(1, cores))
     cpus = [int(machine["CPU"]) for machine in machines if machine.get("CPU", 0) >= 1]
     if not cpus:
         raise RunError("this Ray has no cores to work on", hint="ray start --num-cpus, or wait")

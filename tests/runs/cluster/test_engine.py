@@ -221,7 +221,7 @@ def test_a_driver_that_ends_is_started_again(
             Layout(processes=10, cores=8, gpus=1, workers=8),
         ),
         ([{"CPU": 16.0, "GPU": 2.0}], 3, Layout(processes=2, cores=8, gpus=1, workers=3)),
-        ([{"CPU": 2.0, "GPU": 4.0}], None, Layout(processes=4, cores=1, gpus=1, workers=1)),
+        ([{"CPU": 2.0, "GPU": 4.0}], None, Layout(processes=4, cores=0, gpus=1, workers=1)),
     ],
 )
 def test_processes_share_what_machines_have(
