@@ -88,8 +88,10 @@ def _matches(ids: pa.ChunkedArray, wanted: str) -> pa.Array:
     import pyarrow as pa
 
     is_pattern = any(c in wanted for c in "*?")
+    pattern = wanted.replace("[", "[[]")  # no set of characters: many names have an id in brackets
     return pa.array(
-        [fnmatchcase(i, wanted) if is_pattern else wanted in i for i in ids.to_pylist()], pa.bool_()
+        [fnmatchcase(i, pattern) if is_pattern else wanted in i for i in ids.to_pylist()],
+        pa.bool_(),
     )
 
 

@@ -13,6 +13,7 @@ from pseudolabel.runs.caption import caption_videos
 from pseudolabel.runs.options import RunOptions
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from reading_captioner import ReadingCaptioner
+from run_factory import video_rows, write_run
 from video_factory import make_video
 
 Invoke = Callable[..., Result]
@@ -68,6 +69,13 @@ def test_json_gives_every_row(invoke: Invoke, run: Path) -> None:
 )
 def test_filters(invoke: Invoke, run: Path, options: list[str], count: int) -> None:
     assert len(rows(invoke("show", run, "--json", *options))) == count
+
+
+def test_brackets_in_a_pattern_are_those_of_a_name(invoke: Invoke, tmp_path: Path) -> None:
+    made = write_run(tmp_path / "run", [video_rows("A talk [xyz].mp4"), video_rows("A talk x.mp4")])
+    for pattern in ("A talk [xyz]*", "*[xyz].mp4", "[xyz]"):
+        found = rows(invoke("show", made, "--json", "--video", pattern))
+        assert {row["video_id"] for row in found} == {"A talk [xyz].mp4"}
 
 
 def test_what_was_skipped(invoke: Invoke, run: Path) -> None:
