@@ -29,7 +29,8 @@ class DoneVideos:
 
     A video is done if its content, as it was listed, is what it was then, and so are the clips
     that a table gives it. Where size and modification time (or the ETag) say otherwise, a hash of
-    the file's ends decides: a file that was copied or touched is still the same video.
+    the file's ends decides: a file that was copied or touched is still the same video. One that
+    cannot be listed any more keeps the captions that it has: a disk may be gone for a while.
 
     Of an id two hashes of 64 bits are kept: that any two of a billion videos are taken for one
     has a chance of 1 in 10^20.
@@ -50,6 +51,8 @@ class DoneVideos:
         while at < len(self._keys) and self._keys[at] == key:
             _, found, listed, content = self._rows[at].tolist()
             if found == other:
+                if isinstance(video, Skipped) and content != hash(""):
+                    return True
                 return bool(listed == hash(video.listed)) or _is_same(content, video)
             at += 1
         return False

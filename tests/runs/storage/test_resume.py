@@ -83,6 +83,16 @@ def test_a_file_that_was_only_touched_is_done(tmp_path: Path) -> None:
     assert video("a", "touched", str(source)) not in done
 
 
+def test_what_cannot_be_listed_any_more_keeps_its_captions(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [of_content("a", "content"), lost("b", "1-2")])
+    (gone,) = lost("a", "").skipped
+    for retry in (False, True):
+        done = DoneVideos(RunFolder(run), retry_skipped=retry)
+        assert gone in done
+        assert replace(gone, video_id="b") not in done
+        assert replace(gone, video_id="c") not in done
+
+
 def test_what_was_skipped_since_has_no_content(tmp_path: Path) -> None:
     """Its clips are of an older part and do not count any more."""
     source = tmp_path / "a.mp4"
