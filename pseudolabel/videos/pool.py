@@ -64,7 +64,8 @@ class Worker:
         """Kill the process and close the socket."""
         self.process.kill()
         self.process.wait()
-        self.connection.close()
+        with self.lock:  # what is being sent would else go to whatever has the socket's number next
+            self.connection.close()
 
 
 class DecodePool:

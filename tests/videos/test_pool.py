@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pseudolabel.errors import RunError
 from pseudolabel.records import Frame, FrameSize, Skipped, SkipReason, Video
 from pseudolabel.videos.decode import VideoOpened
-from pseudolabel.videos.messages import FrameInSlot, VideoFinished
+from pseudolabel.videos.messages import FrameInSlot, FreeSlot, VideoFinished
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 from pseudolabel.videos.pool import AHEAD_BYTES, DecodePool, Event, Worker
 from video_factory import make_video, read_number
@@ -272,6 +277,39 @@ def test_a_slow_consumer_is_not_taken_for_a_hang(
     signal.sigtimedwait([], 2.5)
     events += consumer
     assert numbers(events) == expected(videos)
+
+
+def test_a_worker_is_not_closed_while_something_is_sent_to_it() -> None:
+    sending, go_on = threading.Event(), threading.Event()
+
+    class SlowConnection(Connection):
+        def _send(self, *arguments: Any) -> None:
+            sending.set()
+            assert go_on.wait(30)
+            super()._send(*arguments)  # type: ignore[misc]  # typeshed leaves it out
+
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    worker = Worker(0, process, SlowConnection(ours.detach()))
+    errors: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            worker.send(FreeSlot(0))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=send), threading.Thread(target=worker.stop)]
+    threads[0].start()
+    assert sending.wait(30)
+    threads[1].start()
+    threads[1].join(1)  # without the lock it is done by then
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    theirs.close()
+    process.communicate()
+    assert not errors
 
 
 def test_bad_files_among_good_ones(
