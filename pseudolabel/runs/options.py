@@ -74,11 +74,12 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise OptionError(f"--workers {self.workers}: must be 1 or more", hint="--workers 2")
-        if self.video_timeout_s <= 0:
+        # Asked this way round, what is no number ("nan") is refused as well.
+        if not self.video_timeout_s > 0:
             raise OptionError(
                 f"--video-timeout {self.video_timeout_s:g}: must be above 0", hint="60 seconds"
             )
-        if self.commit_every_s < 0:
+        if not self.commit_every_s >= 0:
             raise OptionError(
                 f"--commit-every {self.commit_every_s:g}: must be 0 or more", hint="30 seconds"
             )

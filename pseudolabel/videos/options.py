@@ -23,14 +23,20 @@ class ClipOptions:
     transcripts: str | None = None  # folder of transcripts; None: beside the video, or inside it
 
     def __post_init__(self) -> None:
-        if self.length_s <= 0:
+        # Asked this way round, what is no number ("nan") is refused as well.
+        if not self.length_s > 0:
             raise OptionError(
                 f"--clips fixed:{self.length_s:g}: a clip must be longer than 0 s",
                 hint="--clips fixed:8 cuts clips of 8 seconds",
             )
-        if self.min_clip_s < 0:
+        if not self.min_clip_s >= 0:
             raise OptionError(
                 f"--min-clip {self.min_clip_s:g}: must be 0 or more seconds", hint="--min-clip 2"
+            )
+        if not self.scene_threshold > 0:
+            raise OptionError(
+                f"--clips scenes:{self.scene_threshold:g}: the threshold must be above 0",
+                hint="--clips scenes:27; a lower one finds more cuts",
             )
 
     @classmethod
