@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel.captioners.batching import BatchSizer
+from pseudolabel.captioners.devices import check_device
 from pseudolabel.captioners.weights import quiet_transformers
 from pseudolabel.errors import CaptionerError
 
@@ -206,7 +207,8 @@ def run_batches(
         item: What one is called in an error: "text", "frame".
 
     Raises:
-        CaptionerError: If one item alone does not fit into memory, or numbers are not finite.
+        CaptionerError: If one item alone does not fit into memory, the device failed, or numbers
+            are not finite.
     """
     import torch
 
@@ -221,6 +223,9 @@ def run_batches(
             f"{named}: out of memory at a single {item}",
             hint="a smaller model, or a device with more memory",
         ) from error
+    except RuntimeError as error:
+        check_device(error)
+        raise
     if not all(np.isfinite(row).all() for row in vectors):
         raise CaptionerError(
             f"{named}: the model's numbers are not finite",

@@ -206,6 +206,19 @@ def _failing_above(most: int, embed: Callable[..., Any], given: str) -> Callable
     return embeds
 
 
+def test_a_device_that_fails_is_an_error(
+    tiny_embedder: TinyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = _load(tiny_embedder("clip"))
+
+    def fails(**_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(scorer._model, "get_image_features", fails)
+    with pytest.raises(CaptionerError, match="the device failed: CUDA error: device-side"):
+        scorer.images([np.zeros((8, 8, 3), np.uint8)])
+
+
 def test_one_text_that_does_not_fit_is_an_error(
     tiny_embedder: TinyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
