@@ -124,6 +124,20 @@ def test_accumulated_batches_go_on_exactly_too(
     assert_same(out, tmp_path / "whole")
 
 
+def test_dropout_goes_on_exactly_too(
+    data: DataOptions, parts: tuple[str, str], tmp_path: Path
+) -> None:
+    """What learns drops out activations by random numbers, of which none may be skipped."""
+    model = ModelOptions(None, *parts, train_lm=True)
+    options = replace(QUICK, steps=4)
+    train(data, str(tmp_path / "whole"), model=model, options=options)
+    out = tmp_path / "again"
+    shutil.copytree(tmp_path / "whole", out)
+    shutil.rmtree(out / "checkpoint-4")
+    assert train(data, str(out), model=model, options=options).first_step == 2
+    assert_same(out, tmp_path / "whole")
+
+
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
 

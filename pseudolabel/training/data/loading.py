@@ -86,6 +86,8 @@ def make_loader(
         collate: Makes a batch of examples, in a worker; None: `collated`.
         pin_memory: For copies to a GPU.
     """
+    import torch
+
     from pseudolabel.training.data.readers import ReadersLoader, begin_reader
 
     size = batches.size if isinstance(batches, BatchSampler) else max(map(len, batches), default=1)
@@ -98,6 +100,8 @@ def make_loader(
         pin_memory=pin_memory,
         prefetch_factor=ahead if workers else None,
         worker_init_fn=begin_reader,
+        # Seeds for its processes come from here, not from the numbers that dropout draws.
+        generator=torch.Generator(),
     )
 
 
