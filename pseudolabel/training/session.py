@@ -24,7 +24,7 @@ from pseudolabel.captioners.video_model.assembly import from_encoder_decoder
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.captioners.weights import load_weights
-from pseudolabel.errors import InputError, TrainingError
+from pseudolabel.errors import InputError, OptionError, TrainingError
 from pseudolabel.files import explained
 from pseudolabel.training.checkpoints import (
     METRIC,
@@ -71,6 +71,11 @@ class Session:
     ) -> None:
         self.options, self._model, self._out = options, model, out
         self.device = resolve_device(options.device)
+        if self.device.index:
+            raise OptionError(
+                f"--device {options.device}: a process trains on the first GPU that it sees",
+                hint=f"CUDA_VISIBLE_DEVICES={self.device.index} with --device cuda",
+            )
         self._parts = _find_parts(model)
         size = data.frame_size or _picture_size(self._parts[0])
         self._data = replace(data, frame_size=size)
@@ -208,7 +213,7 @@ class Session:
         options = self.options
         dtype = resolve_dtype(options.dtype, self.device)
         every = options.evaluate_every if evaluates else options.save_every
-        return TrainingArguments(
+        arguments = TrainingArguments(
             output_dir=str(self._out),
             max_steps=self.steps,
             per_device_train_batch_size=options.batch_size,
@@ -237,6 +242,10 @@ class Session:
             disable_tqdm=True,
             ddp_find_unused_parameters=False,
         )
+        # transformers would split a batch among all GPUs that one process sees, in copies of the
+        # model that have no parameters: it could not tell what is frozen, nor its number format.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        return arguments
 
     def finish(self) -> dict[str, float]:
         """Put the best weights, or the last ones, where a captioner is loaded from; its scores."""
