@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import weakref
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -107,7 +108,8 @@ def explained(
 def take_lock(path: Path, *, busy: PseudolabelError, shared: bool = False) -> IO[bytes]:
     """Take the lock of a file, which is made if need be; closing the file gives the lock back.
 
-    The system gives it back too when the process ends, however it ends.
+    The system gives it back too when the process ends, however it ends; a process that was forked
+    from it does not keep it.
 
     Args:
         path: The file.
@@ -127,7 +129,14 @@ def take_lock(path: Path, *, busy: PseudolabelError, shared: bool = False) -> IO
         if isinstance(error, BlockingIOError):
             raise busy from None
         raise
+    held = weakref.ref(lock)
+    os.register_at_fork(after_in_child=lambda: _close(held()))
     return lock
+
+
+def _close(lock: IO[bytes] | None) -> None:
+    if lock is not None:
+        lock.close()
 
 
 def hash_file(path: Path) -> str:

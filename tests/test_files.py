@@ -141,6 +141,28 @@ def test_one_process_has_a_lock_until_it_closes_the_file(tmp_path: Path) -> None
     assert subprocess.run(other, capture_output=True, check=True).stdout == b""
 
 
+def test_what_a_killed_process_had_forked_does_not_keep_its_lock(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from pseudolabel.errors import RunError; from pseudolabel.files import take_lock\n"
+        "lock = take_lock(Path(sys.argv[1]), busy=RunError('busy'))\n"
+        "if os.fork() == 0: print('forked', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / ".lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"forked\n"
+        with pytest.raises(RunError, match="it is busy"):
+            take_lock(tmp_path / ".lock", busy=BUSY)
+        process.kill()
+        process.wait()
+        take_lock(tmp_path / ".lock", busy=BUSY).close()
+
+
 def test_a_lock_that_cannot_be_made_is_not_busy(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         take_lock(tmp_path / "nowhere" / ".lock", busy=BUSY)
