@@ -178,7 +178,9 @@ def _plain(value: Any) -> Any:
 
 def _toml(values: Mapping[str, Any]) -> str:
     """Flat values as TOML, whose strings and numbers are JSON's."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+    # Characters as they are: JSON escapes those beyond 16 bits as two, which TOML refuses.
+    written = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    return "".join(f"{name} = {value}\n" for name, value in written.items())
 
 
 def _git_describe() -> str | None:

@@ -46,6 +46,17 @@ def test_one_that_was_killed_before_it_wrote_its_options_begins_anew(
     assert json.loads((tmp_path / PROVENANCE).read_text())["clips"] > 0
 
 
+def test_a_path_may_have_any_character(
+    data: DataOptions, model: ModelOptions, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'film "🎬"').symlink_to(root)
+    data = replace(data, videos=str(tmp_path / 'film "🎬"'))
+    out = tmp_path / "captioner"
+    assert train(data, str(out), model=model, options=ONE).is_ended
+    assert tomllib.loads((out / CONFIG).read_text())["videos"] == data.videos
+    assert train(data, str(out), model=model, options=ONE).first_step == 1
+
+
 def test_another_number_of_processes_is_refused(
     data: DataOptions, model: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
