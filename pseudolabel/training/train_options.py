@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from pseudolabel.errors import OptionError
 TrainDtype = Literal["auto", "float32", "bfloat16"]
 DEFAULT_ENCODER = "facebook/timesformer-base-finetuned-k400"
 DEFAULT_LANGUAGE_MODEL = "facebook/opt-350m"
+_MOST_SEED = 2**32 - 1  # NumPy's, which transformers seeds with the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,19 @@ class TrainOptions:
             if value is not None and value < low:
                 raise OptionError(f"{_option(name)} {value}: must be {low:g} or more")
         for name in ("epochs", "learning_rate", "max_norm"):
-            if not getattr(self, name) > 0:
-                raise OptionError(f"{_option(name)} {getattr(self, name):g}: must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(
+                    f"{_option(name)} {getattr(self, name):g}: must be above 0, and a finite number"
+                )
         if not 0 <= self.warmup < 1:
             raise OptionError(
                 f"--warmup {self.warmup:g}: a share of the steps, 0 or more and below 1",
                 hint="--warmup 0.03",
             )
-        if self.weight_decay < 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise OptionError(f"--weight-decay {self.weight_decay:g}: must be 0 or more")
+        if self.seed > _MOST_SEED:
+            raise OptionError(f"--seed {self.seed}: must be {_MOST_SEED} or less")
         if self.dtype not in get_args(TrainDtype):
             raise OptionError(
                 f"--dtype {self.dtype}: not a format to compute in",

@@ -29,7 +29,7 @@ from pseudolabel.training.data.frame_folder import (
     table_path,
 )
 from pseudolabel.training.data.frame_tars import Taken, write_tar
-from pseudolabel.training.data.options import Fit
+from pseudolabel.training.data.options import MOST_TIMEOUT_S, Fit
 from pseudolabel.training.data.pictures import fitted
 from pseudolabel.videos.signals import VideoSkippedError
 
@@ -66,9 +66,11 @@ class FramesOptions:
                 )
         if self.fit not in get_args(Fit):
             raise OptionError(f"--fit {self.fit}: not a way to fit", hint="one of: stretch, crop")
-        if self.clip_timeout_s <= 0:
+        if not 0 < self.clip_timeout_s <= MOST_TIMEOUT_S:
             raise OptionError(
-                f"--clip-timeout {self.clip_timeout_s:g}: must be above 0", hint="60 seconds"
+                f"--clip-timeout {self.clip_timeout_s:g}: must be above 0, and "
+                f"{MOST_TIMEOUT_S:g} or less",
+                hint="60 seconds",
             )
 
 

@@ -15,6 +15,7 @@ Fit = Literal["stretch", "crop"]
 Kind = Literal["video", "image"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_TIMEOUT_S = 1e6  # systems do not wait for much longer
 _USUAL_SIDE = 224
 _MIX_HINT = "such as --mix video=1,image=1: of every two batches one is of images"
 
@@ -128,9 +129,11 @@ class DataOptions:
                 f"--validation {self.validation:g}: a share of 0 or more and below 1",
                 hint="--validation 0.05",
             )
-        if self.clip_timeout_s <= 0:
+        if not 0 < self.clip_timeout_s <= MOST_TIMEOUT_S:
             raise OptionError(
-                f"--clip-timeout {self.clip_timeout_s:g}: must be above 0", hint="60 seconds"
+                f"--clip-timeout {self.clip_timeout_s:g}: must be above 0, and "
+                f"{MOST_TIMEOUT_S:g} or less",
+                hint="60 seconds",
             )
 
     def _check_sources(self) -> None:
