@@ -24,7 +24,7 @@ from pseudolabel.captioners.video_model.assembly import from_encoder_decoder
 from pseudolabel.captioners.video_model.config import VideoCaptionerConfig
 from pseudolabel.captioners.video_model.model import VideoCaptioner
 from pseudolabel.captioners.weights import load_weights
-from pseudolabel.errors import InputError, OptionError, TrainingError
+from pseudolabel.errors import CaptionerError, InputError, OptionError, TrainingError
 from pseudolabel.files import explained
 from pseudolabel.training.checkpoints import (
     METRIC,
@@ -129,8 +129,8 @@ class Session:
     @cached_property
     def tokenizer(self) -> Any:
         """The language model's."""
-        writer = self._parts[-1]
-        return AutoTokenizer.from_pretrained(writer.location, **writer.load_args)
+        option = "--language-model" if self._model.init is None else "--init"
+        return _load_tokenizer(self._parts[-1], option)
 
     @cached_property
     def feed(self) -> Feed:
@@ -148,7 +148,8 @@ class Session:
             yield
             return
         if not (self._out / CONFIG).exists():
-            _ = self._held_out, self.model  # what is refused is so before anything is made
+            # What is refused is so before anything is made.
+            _ = self.model, self.tokenizer, self._held_out
         with self.record.write(self._out):
             yield
 
@@ -295,6 +296,26 @@ def _find_parts(model: ModelOptions) -> list[ModelSource]:
         found = find_source(encoder)
     with asked_by("--language-model", "an OPT"):
         return [found, find_source(writer)]
+
+
+def _load_tokenizer(source: ModelSource, option: str) -> Any:
+    """A tokenizer that knows words; without its files transformers may make one that knows none.
+
+    Raises:
+        CaptionerError: If there is none.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.location, **source.load_args)
+        knows_words = bool(tokenizer("a", add_special_tokens=False)["input_ids"])
+    except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        knows_words = False
+    if not knows_words or None in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        raise CaptionerError(
+            f"{option} {source.model}: no tokenizer that knows words, and where they begin and end",
+            hint="a folder with the files of its tokenizer, too; of a training, the one that it "
+            "ended with, not a checkpoint inside it",
+        )
+    return tokenizer
 
 
 def _picture_size(encoder: ModelSource) -> int:

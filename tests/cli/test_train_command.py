@@ -21,7 +21,7 @@ from footage_factory import footage_rows, make_footage
 from pseudolabel.training.checkpoints import checkpoints
 from release_factory import write_release
 from tiny_models import build
-from tiny_video_captioner import write_parts
+from tiny_video_captioner import write_checkpoint, write_parts
 
 Invoke = Callable[..., Result]
 VIDEOS = 4
@@ -156,6 +156,10 @@ def wrong(home: Path, tmp_path: Path) -> Path:
         weights.unlink()
     build("blip", folder / "blip")
     (folder / "nothing").mkdir()
+    names = shutil.ignore_patterns("token*", "vocab*", "merges*", "special*")
+    shutil.copytree(home / "writer", folder / "speechless", ignore=names)
+    write_checkpoint(folder / "whole")
+    shutil.copytree(folder / "whole", folder / "inside", ignore=names)
     return folder
 
 
@@ -168,6 +172,11 @@ def wrong(home: Path, tmp_path: Path) -> Path:
             "--language-model {}/pickled-writer: no safetensors weights",
         ),
         ({"encoder": "blip"}, "--encoder {}/blip: a checkpoint of 'blip', not of 'timesformer'"),
+        ({"language_model": "speechless"}, "--language-model {}/speechless: no tokenizer"),
+        (
+            {"init": "inside", "encoder": None, "language_model": None},
+            "--init {}/inside: no tokenizer",
+        ),
         ({"language_model": "blip"}, "a checkpoint of 'blip', not of 'opt'"),
         (
             {"init": "blip", "encoder": None, "language_model": None},
