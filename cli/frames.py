@@ -88,15 +88,14 @@ def _summary(tally: FramesTally, out: str) -> dict[str, Any]:
 
 
 def _lines(tally: FramesTally, out: str) -> list[str]:
-    taken = tally.done - tally.already_done - sum(tally.skipped.values())
     tars = "1 tar" if tally.tars == 1 else f"{tally.tars:,} tars"
-    lines = [f"{out}: frames of {taken:,} clips in {tars}, {tally.bytes / 1e6:.1f} MB"]
+    lines = [f"{out}: frames of {tally.taken:,} clips in {tars}, {tally.bytes / 1e6:.1f} MB"]
     if tally.already_done:
         lines[0] += f" ({tally.already_done:,} clips were done before)"
     if tally.skipped:
         reasons = ", ".join(f"{count:,} {why}" for why, count in tally.skipped.most_common())
         lines.append(f"  skipped        {reasons}; see the tables beside the tars")
-    if taken:
+    if tally.taken:
         lines.append(f"  speed          {_rate(tally):.1f} clips/s over {tally.wall_s:.1f} s")
     return lines
 

@@ -42,6 +42,9 @@ def test_clips_without_frames_are_told(invoke: Invoke, release: Path, tmp_path: 
     assert result.exit_code == 1
     assert "frames of 2 clips in 4 tars" in result.stderr
     assert "2 not_a_video" in result.stderr
+    again = invoke(*given, "--strict", "--clips-per-tar", "1", "--workers", "1", "--json")
+    assert again.exit_code == 1  # they have none still, whoever did the work
+    assert json.loads(again.stdout)["skipped"] == {"not_a_video": 2}
 
 
 def test_what_makes_no_sense_is_one_line(invoke: Invoke, release: Path, tmp_path: Path) -> None:

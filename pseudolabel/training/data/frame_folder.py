@@ -11,6 +11,7 @@ A tar is done when its table is there, which is written last. Both are there who
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,3 +80,28 @@ def read_frame_manifest(folder: Path) -> Mapping[str, Any]:
 def finished_tars(folder: Path) -> list[int]:
     """The numbers of the tars that are done, ascending."""
     return sorted(int(path.stem.rpartition("-")[2]) for path in folder.glob("frames-*.parquet"))
+
+
+def reasons_of(folder: Path, number: int) -> Counter[str]:
+    """Why clips of a tar that is done have no frames.
+
+    Raises:
+        RunError: If its table cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = table_path(folder, number)
+    try:
+        reasons = pq.read_table(path, columns=["reason"])["reason"]
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable_table(path, error) from None
+    return Counter(reasons.drop_null().to_pylist())
+
+
+def unreadable_table(path: Path, error: Exception) -> RunError:
+    """What to say of a table that does not open."""
+    return RunError(
+        f"{path}: cannot be read: {str(error).splitlines()[0]}",
+        hint="delete it; the same `pseudolabel frames` makes it again",
+    )

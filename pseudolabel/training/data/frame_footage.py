@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.errors import OptionError, RunError
+from pseudolabel.errors import OptionError
 from pseudolabel.records import SkipReason
 from pseudolabel.training.data.frame_folder import (
     finished_tars,
     read_frame_manifest,
     table_path,
     tar_name,
+    unreadable_table,
 )
 from pseudolabel.training.data.tars import BLOCK, TarBytes, padded
 from pseudolabel.videos.signals import VideoSkippedError
@@ -100,10 +101,7 @@ class FrameFootage:
             try:
                 table = pq.read_table(path, columns=columns)
             except (OSError, pa.ArrowException) as error:
-                raise RunError(
-                    f"{path}: cannot be read: {str(error).splitlines()[0]}",
-                    hint="delete it; the same `pseudolabel frames` makes it again",
-                ) from None
+                raise unreadable_table(path, error) from None
             table = table.append_column("tar", pa.repeat(tar, table.num_rows))
             is_wanted = pc.and_(pc.is_in(table["video_id"], known), pc.is_valid(table["offset"]))
             tables.append(table.filter(is_wanted))

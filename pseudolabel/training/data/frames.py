@@ -26,6 +26,7 @@ from pseudolabel.training.data.frame_folder import (
     MANIFEST,
     is_frame_folder,
     read_frame_manifest,
+    reasons_of,
     table_path,
 )
 from pseudolabel.training.data.frame_tars import Taken, write_tar
@@ -81,10 +82,11 @@ class FramesTally:
     clips: int = 0  # in the data
     done: int = 0  # clips that have frames, or never will
     already_done: int = 0  # of these, by an earlier start
+    taken: int = 0  # clips whose frames this start wrote
     tars: int = 0  # written
     bytes: int = 0  # written
     wall_s: float = 0.0
-    skipped: Counter[str] = field(default_factory=Counter)  # clips without frames, by reason
+    skipped: Counter[str] = field(default_factory=Counter)  # all clips without frames, by reason
 
 
 def extract_frames(
@@ -234,11 +236,13 @@ def _write_all(
             if table_path(folder, number).is_file():
                 tally.done += len(rows)
                 tally.already_done += len(rows)
+                tally.skipped += reasons_of(folder, number)
                 continue
             taken = pool.map(partial(_taken, read, clips), rows)
             size, skipped = write_tar(folder, number, clips, rows, counted(taken))
             tally.tars += 1
             tally.bytes += size
+            tally.taken += len(rows) - skipped.total()
             tally.skipped += skipped
     finally:
         pool.shutdown(cancel_futures=True)
