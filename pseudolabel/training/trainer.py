@@ -39,6 +39,7 @@ from pseudolabel.training.held_out import HeldOut
 
 LOG = "log.jsonl"
 NON_FINITE = "non-finite"  # how files begin that name the examples of a loss that is none
+_MAKE_ROOM = "make room; the same command goes on from the checkpoint before"
 _TORCH_CANNOT_WRITE = ("PytorchStreamWriter", "inline_container")
 
 
@@ -157,8 +158,7 @@ class VideoTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         out = Path(str(self.args.output_dir))
-        hint = "make room; the same command goes on from the checkpoint before"
-        with explained(out, TrainingError, hint=hint), _storage_errors():
+        with explained(out, TrainingError, hint=_MAKE_ROOM), _storage_errors():
             self._write_checkpoint(out, self.state.global_step, model, trial)
 
     def _write_checkpoint(self, out: Path, step: int, model: Any, trial: Any) -> None:
@@ -256,7 +256,11 @@ class Telling(TrainerCallback):
         logs = logs or {}
         self._loss = logs.get("loss", self._loss)
         if state.is_world_process_zero:
-            with (Path(args.output_dir) / LOG).open("a", encoding="utf-8") as file:
+            out = Path(args.output_dir)
+            with (
+                explained(out, TrainingError, hint=_MAKE_ROOM),
+                (out / LOG).open("a", encoding="utf-8") as file,
+            ):
                 file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

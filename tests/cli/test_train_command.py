@@ -145,6 +145,19 @@ def test_no_room_is_one_line_and_spares_the_checkpoint_before(
     assert invoke(*command(home, out, **each)).exit_code == 0
 
 
+def test_no_room_for_a_line_of_the_log_is_one_line_too(
+    home: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    out = tmp_path / "captioner"
+    assert invoke(*command(home, out)).exit_code == 0
+    shutil.rmtree(checkpoints(out)[0])
+    (out / "log.jsonl").unlink()
+    (out / "log.jsonl").symlink_to("/dev/full")
+    result = invoke(*command(home, out))
+    assert result.exit_code == 1
+    assert f"error: {out}: cannot be written: No space left on device" in result.stderr
+
+
 @pytest.fixture
 def wrong(home: Path, tmp_path: Path) -> Path:
     """A folder of what is not right."""
