@@ -11,6 +11,7 @@ import numpy as np
 
 from pseudolabel.errors import InputError
 from pseudolabel.training.data.examples import Broken, Example, Examples
+from pseudolabel.training.data.options import processes_here
 from pseudolabel.training.data.order import BatchSampler, Pick
 
 if TYPE_CHECKING:
@@ -164,9 +165,9 @@ def everything(examples: Examples, kind: Kind, batch_size: int) -> list[list[Pic
 
 
 def _free_shared_bytes() -> int:
-    """What is free where processes share tensors; much, where that cannot be told."""
+    """What this process may use where tensors are shared; much, where that cannot be told."""
     try:
         status = os.statvfs("/dev/shm")
     except OSError:
         return 1 << 40
-    return status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize // processes_here()  # each asks before any has taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, get_args
@@ -18,6 +19,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_TIMEOUT_S = 1e6  # systems do not wait for much longer
 _USUAL_SIDE = 224
 _MIX_HINT = "such as --mix video=1,image=1: of every two batches one is of images"
+
+
+def processes_here() -> int:
+    """Those that train together on this machine, as their launcher says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _readers() -> int:
+    """One a core, shared out among the processes of this machine."""
+    return max(1, usable_cores() // processes_here())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,7 @@ class DataOptions:
     fit: Fit = "stretch"  # the whole picture, as captioners see it; or its middle, undistorted
     augmentation: Augmentation = Augmentation()
     validation: float = 0.05  # share of the videos held out, where the release has no such split
-    workers: int = field(default_factory=usable_cores)  # processes that read; 0: none beside
+    workers: int = field(default_factory=_readers)  # processes that read; 0: none beside
     clip_timeout_s: float = 60.0  # a clip that takes longer to decode is replaced
     seed: int = 0
 

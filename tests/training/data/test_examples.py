@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from pseudolabel.training.data.loading import (
     make_loader,
 )
 from pseudolabel.training.data.opening import open_examples
-from pseudolabel.training.data.options import Augmentation
+from pseudolabel.training.data.options import Augmentation, DataOptions
 from pseudolabel.training.data.order import BatchSampler, Order
 
 
@@ -180,6 +181,21 @@ def test_batches_ahead_fit_in_shared_memory() -> None:
         assert ahead >= 1
     assert fitting_workers(4, 38_000_000, 64_000_000)[0] == 0  # a container's usual
     assert fitting_workers(4, 5_000_000, 64_000_000) == (4, 1)
+
+
+def test_processes_that_train_together_share_cores_and_memory(
+    release: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples, _ = open_examples(data_options(release, root))
+    sampler = BatchSampler(order_of(examples), count=1)
+    batch = 4 * examples.bytes_each
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=10, f_frsize=batch))
+    asked = [make_loader(examples, sampler, workers=2).num_workers]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    asked.append(make_loader(examples, sampler, workers=2).num_workers)
+    assert asked == [2, 0]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: range(16))
+    assert DataOptions(data=release).workers == 4
 
 
 def test_a_copy_for_a_spawned_process_gives_the_same(release: str, root: Path) -> None:
