@@ -58,6 +58,8 @@ def _files(file: int, end: int) -> Iterator[tuple[str, int, int]]:
         _check(header, at)
         kind, size = header[156:157], int(said.get("size", _number(header[124:136])))
         at += BLOCK
+        if size < 0:  # a pax header may claim it; it would lead back, and round and round
+            raise tarfile.ReadError(f"there is a file of {size:,} bytes at byte {at:,}")
         if at + size > end:
             raise tarfile.ReadError(f"it ends at {end:,} bytes, within a file of it")
         if kind in (b"x", b"L"):

@@ -88,6 +88,17 @@ def test_what_is_no_tar_is_told(data: bytes, tmp_path: Path) -> None:
         list(members(tmp_path / "nothing.tar"))
 
 
+@pytest.mark.timeout(20)
+def test_a_size_below_zero_does_not_lead_back(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a.jpg")
+        info.pax_headers = {"size": "-1536"}  # the header and the two blocks before it
+        tar.addfile(info)
+    with pytest.raises(tarfile.ReadError, match="a file of -1,536 bytes"):
+        for _ in members(tmp_path / "a.tar"):
+            pass
+
+
 def test_bytes_that_are_gone_are_an_error(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", tarfile.GNU_FORMAT)
     tars = TarBytes([tmp_path / "a.tar"] * 100)
