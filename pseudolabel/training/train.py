@@ -200,9 +200,16 @@ def _asked_to_end(ending: Any) -> Iterator[None]:
 
 @contextmanager
 def _one_line_on_memory(options: TrainOptions) -> Iterator[None]:
+    from pseudolabel.training.data.readers import is_reader_gone
+
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, EOFError, ConnectionError) as error:
+        if is_reader_gone():
+            raise TrainingError(
+                "a process that reads was killed, as systems do where memory runs out",
+                hint="fewer --workers; the same command goes on from the newest checkpoint",
+            ) from error
         if not is_out_of_memory(error):
             raise
         raise TrainingError(

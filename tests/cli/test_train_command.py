@@ -125,6 +125,20 @@ def test_a_signal_saves_the_step_and_says_how_to_go_on(
     assert not is_any_left(process.pid)
 
 
+def test_a_reader_that_the_system_kills_is_one_line(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "captioner"
+    with started(command(home, out, steps=100_000, save_every=100_000, workers=1)) as process:
+        while process.poll() is None and not (out / "log.jsonl").exists():
+            pass
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        os.kill(int(children), signal.SIGKILL)
+        _, said = process.communicate()
+    assert process.returncode == 1
+    error, hint = said.splitlines()[-2:]
+    assert error.startswith("error: a process that reads was killed")
+    assert "--workers" in hint
+
+
 def test_no_room_is_one_line_and_spares_the_checkpoint_before(
     home: Path, tmp_path: Path, invoke: Invoke
 ) -> None:

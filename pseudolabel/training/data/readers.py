@@ -6,7 +6,9 @@ import atexit
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -22,6 +24,7 @@ else:
     Loader = DataLoader
 
 NICENESS = 5
+_ENDING_S = 0.1  # between the last that is heard of a process and its end
 _readers: WeakSet[BaseProcess] = WeakSet()
 
 
@@ -52,6 +55,22 @@ def begin_reader(_number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICENESS)
+
+
+def is_reader_gone() -> bool:
+    """Whether a process that reads has ended on its own, which may be why something failed.
+
+    torch says it by a `RuntimeError` where the signal of its end arrives, or else by whatever
+    reading from it raises, and the signal only then. After this there is no more of it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    readers = list(_readers)
+    ending = wait([reader.sentinel for reader in readers if reader.exitcode is None], _ENDING_S)
+    for reader in readers:
+        if reader.sentinel in ending:
+            reader.join()  # its end of the pipe is closed a moment before it is gone
+    return any(reader.exitcode for reader in readers)
 
 
 def _kill_readers(owner: int) -> None:
