@@ -117,7 +117,7 @@ class Session:
             cpu = torch.device("cpu")
             model: VideoCaptioner = load_weights(VideoCaptioner, sources[0], cpu, torch.float32)
         else:
-            every = wanted.adapter_every or 1
+            every = 1 if wanted.adapter_every is None else wanted.adapter_every
             model = from_encoder_decoder(*_names(wanted), adapter_every=every)
         model.freeze(train_encoder=wanted.train_encoder, train_lm=wanted.train_lm)
         # How `caption` is to show it clips: as they were when it learned.

@@ -231,6 +231,22 @@ def test_what_is_not_right_is_one_line_and_leaves_nothing(
     assert not (tmp_path / "captioner").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"adapter_every": 0}, "--adapter-every 0: the language model has 3 layers"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_the_model_is_one_line_and_leaves_nothing(
+    home: Path, tmp_path: Path, invoke: Invoke, changes: dict[str, object], told: str
+) -> None:
+    result = invoke(*command(home, tmp_path / "captioner", **changes))
+    assert result.exit_code == 1
+    assert f"error: {told}" in result.stderr
+    assert not (tmp_path / "captioner").exists()
+
+
 def test_a_version_that_does_not_exist_is_named(home: Path, tmp_path: Path, invoke: Invoke) -> None:
     result = invoke(*command(home, tmp_path / "captioner", data=f"{home / 'release'}@3.0.0"))
     assert result.exit_code == 1
