@@ -110,7 +110,12 @@ class Session:
 
     @cached_property
     def model(self) -> VideoCaptioner:
-        """What learns, in float32."""
+        """What learns, in float32.
+
+        Raises:
+            CaptionerError: If it cannot be loaded.
+            OptionError: If options do not fit it.
+        """
         wanted, sources = self._model, self._parts
         torch.manual_seed(self.options.seed)  # of the adapters' first weights
         if wanted.init is not None:
@@ -119,6 +124,12 @@ class Session:
         else:
             every = 1 if wanted.adapter_every is None else wanted.adapter_every
             model = from_encoder_decoder(*_names(wanted), adapter_every=every)
+        most = model.config.text_config.max_position_embeddings - 1  # beside the first token
+        if self.options.max_tokens > most:
+            raise OptionError(
+                f"--max-tokens {self.options.max_tokens}: the language model takes {most} at most",
+                hint=f"--max-tokens {most}",
+            )
         model.freeze(train_encoder=wanted.train_encoder, train_lm=wanted.train_lm)
         # How `caption` is to show it clips: as they were when it learned.
         model.config.clip_frames = self._data.frames

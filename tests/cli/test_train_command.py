@@ -235,6 +235,7 @@ def test_what_is_not_right_is_one_line_and_leaves_nothing(
     ("changes", "told"),
     [
         ({"adapter_every": 0}, "--adapter-every 0: the language model has 3 layers"),
+        ({"max_tokens": 64}, "--max-tokens 64: the language model takes 63 at most"),
     ],
     ids=str,
 )
