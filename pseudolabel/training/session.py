@@ -199,9 +199,14 @@ class Session:
     def _held_out(self) -> HeldOut | None:
         """What is evaluated; the first process does that, others see that there is something."""
         options, source = self.options, self.found.source
-        if not options.evaluate_every or source is None:
+        if not options.evaluate_every:
             return None
-        if not self._data.validation and VALIDATION not in splits_of(source):
+        if source is None or (not self._data.validation and VALIDATION not in splits_of(source)):
+            if options.patience:
+                raise OptionError(
+                    f"--patience {options.patience}: nothing is held out, so nothing is evaluated",
+                    hint="leave --patience out; or --validation 0.05, of clips",
+                )
             return None
         # Of the very files that are learned from, should there be a newer version by now.
         data = replace(self._data, data=source.folder)

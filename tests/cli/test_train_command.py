@@ -236,6 +236,10 @@ def test_what_is_not_right_is_one_line_and_leaves_nothing(
     [
         ({"adapter_every": 0}, "--adapter-every 0: the language model has 3 layers"),
         ({"max_tokens": 64}, "--max-tokens 64: the language model takes 63 at most"),
+        (
+            {"patience": 2, "evaluate_every": 1, "validation": 0},
+            "--patience 2: nothing is held out, so nothing is evaluated",
+        ),
     ],
     ids=str,
 )
