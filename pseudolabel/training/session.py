@@ -262,6 +262,8 @@ class Session:
         # transformers would split a batch among all GPUs that one process sees, in copies of the
         # model that have no parameters: it could not tell what is frozen, nor its number format.
         arguments._n_gpu = min(1, arguments.n_gpu)
+        # Else `accelerate launch` says it, by the environment, against --dtype and config.toml.
+        arguments.mixed_precision = "bf16" if dtype == torch.bfloat16 else "no"
         return arguments
 
     def finish(self) -> dict[str, float]:

@@ -158,6 +158,18 @@ def test_processes_that_train_together_learn_the_same(
     assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in other)
 
 
+def test_a_launcher_does_not_choose_the_number_format(
+    whole: Path,
+    data: DataOptions,
+    model: ModelOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")  # as `accelerate launch` sets it
+    train(data, str(tmp_path / "captioner"), model=model, options=QUICK)
+    assert_same(tmp_path / "captioner", whole)
+
+
 def test_what_is_broken_in_any_process_is_told(
     data: DataOptions, model: ModelOptions, root: Path, tmp_path: Path
 ) -> None:
