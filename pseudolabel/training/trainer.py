@@ -84,6 +84,7 @@ class VideoTrainer(Trainer):
         self.feed, self.held_out = feed, held_out
         self._first_step, self._keep = first_step, keep
         self._is_writing = False
+        self._ids: list[str] = []  # of the examples of the step in work
         self._config: VideoCaptionerConfig = kwargs["model"].config
 
     def get_train_dataloader(self) -> Any:
@@ -112,18 +113,31 @@ class VideoTrainer(Trainer):
             TrainingError: If its loss is no number.
         """
         loss = super().training_step(model, self.prepare(inputs), num_items_in_batch)
+        self._ids += inputs["id"]
         if not torch.isfinite(loss):
-            self._write_down(inputs["id"], float(loss))
+            self._write_down(inputs["id"], "loss", float(loss))
         return loss
 
-    def _write_down(self, ids: list[str], loss: float) -> None:
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """The norm of a step's gradient, which is scaled down; before weights change.
+
+        Raises:
+            TrainingError: If it is no number. Weights would be none either, and be saved.
+        """
+        norm = super()._clip_grad_norm(model)
+        ids, self._ids = self._ids, []
+        if not torch.isfinite(norm):
+            self._write_down(ids, "gradient", float(norm))
+        return norm
+
+    def _write_down(self, ids: list[str], what: str, value: float) -> None:
         out = Path(str(self.args.output_dir))
         step = self.state.global_step + 1
         name = f"{NON_FINITE}-{step}-{self.args.process_index}.json"
-        told = {"step": step, "loss": str(loss), "examples": ids}
+        told = {"step": step, what: str(value), "examples": ids}
         (out / name).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
         raise TrainingError(
-            f"step {step}: the loss is {loss}; its examples stand in {out / name}",
+            f"step {step}: the {what} is {value}; its examples stand in {out / name}",
             hint="a lower --learning-rate, or --dtype float32; the checkpoint before is whole",
         )
 
