@@ -82,8 +82,11 @@ def decoded(data: bytes, size: FrameSize) -> NDArray[np.uint8]:
             raise ValueError(f"claims to be {opened.width}x{opened.height} pixels")
         opened.draft("RGB", (2 * size.width, 2 * size.height))  # JPEG: decodes no more than that
         upright = ImageOps.exif_transpose(opened)
+        width, height = size.of(*upright.size)
+        if width * height > _MOST_PIXELS:  # where its shorter side becomes that of the square
+            raise ValueError(f"is too narrow: {upright.width}x{upright.height} pixels")
         scaled = upright.convert("RGB").resize(
-            size.of(*upright.size), Image.Resampling.BICUBIC, reducing_gap=3.0
+            (width, height), Image.Resampling.BICUBIC, reducing_gap=3.0
         )
         return np.asarray(scaled, np.uint8)[None]
 

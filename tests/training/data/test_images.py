@@ -217,6 +217,15 @@ def test_a_picture_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None
             open_images(str(tmp_path)).read(0, SIZE)
 
 
+def test_a_picture_like_a_line_does_not_become_huge(tmp_path: Path) -> None:
+    """With --fit crop its one pixel of width would be scaled to that of the square."""
+    Image.new("RGB", (1, 100_000)).save(tmp_path / "0.png")
+    (tmp_path / "0.txt").write_text("a line")
+    with pytest.raises(BrokenPictureError, match="too narrow: 1x100000 pixels"):
+        open_images(str(tmp_path)).read(0, FrameSize(64, 64, "cover"))
+    assert open_images(str(tmp_path)).read(0, SIZE).shape == (1, 32, 32, 3)
+
+
 def test_a_tar_that_is_cut_short_gives_what_is_before(tmp_path: Path) -> None:
     folder = Path(write_tars(tmp_path / "images"))
     whole = (folder / "00000.tar").read_bytes()
