@@ -135,7 +135,9 @@ class VideoTrainer(Trainer):
         step = self.state.global_step + 1
         name = f"{NON_FINITE}-{step}-{self.args.process_index}.json"
         told = {"step": step, what: str(value), "examples": ids}
-        (out / name).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        text = json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+        # Names of files need not be UTF-8; what is not becomes an escape of JSON.
+        (out / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         raise TrainingError(
             f"step {step}: the {what} is {value}; its examples stand in {out / name}",
             hint="a lower --learning-rate, or --dtype float32; the checkpoint before is whole",

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from pseudolabel.errors import OptionError, TrainingError
 from pseudolabel.training import session as sessions
@@ -51,3 +53,20 @@ def test_a_gradient_that_is_no_number_reaches_no_weight(
     assert checkpoints(out) == []
     (written,) = out.glob("non-finite-2-*.json")
     assert len(json.loads(written.read_text())["examples"]) == QUICK.batch_size
+
+
+def test_examples_are_named_whatever_their_files_are_called(
+    model: ModelOptions, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    name = os.fsdecode(b"images/\xff")  # Latin-1, as old archives have it
+    Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    (tmp_path / f"{name}.txt").write_text("a cat")
+    data = DataOptions(images=str(tmp_path / "images"), frame_size=32, workers=0)
+    session = Session(data, model, replace(QUICK, batch_size=1), tmp_path / "out")
+    (gate, *_) = [p for name, p in session.model.named_parameters() if name.endswith("gate")]
+    gate.register_hook(lambda grad: grad * torch.nan)
+    with session.held(), pytest.raises(TrainingError, match="step 1: the gradient is"):
+        session.trainer(0, None)[0].train()
+    (written,) = (tmp_path / "out").glob("non-finite-1-*.json")
+    assert json.loads(written.read_text())["examples"] == [os.fsdecode(b"\xff.png")]
