@@ -8,6 +8,7 @@
     ├── ReleaseError          a release cannot be made, read or trusted
     ├── HubError              the Hub cannot be reached, refuses, or holds something else
     ├── EvaluationError       captions cannot be scored: a judge is missing, or fails
+    ├── TrainingError         a captioner cannot be trained, or its training cannot go on
     └── MissingExtraError     a feature needs a package that an extra installs
 
 What goes wrong with a single video is no exception here: it becomes a `Skipped` record.
