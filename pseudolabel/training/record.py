@@ -29,6 +29,8 @@ LOCK = ".lock"
 # What may differ when a training goes on: it changes no weight.
 _FREE = ("videos", "workers", "clip_timeout_s", "device", "keep")
 _UNSAID = {"processes": 1}  # what was not written down from the beginning
+# Of these a user knows no value.
+_HASHES = {"examples": "its clips and images were others; is a video missing now, or was one then?"}
 # All that there is where one was stopped before its options were written down.
 _FIRST = {LOCK, PROVENANCE, f"{PROVENANCE}.tmp", f"{CONFIG}.tmp"}
 
@@ -62,7 +64,7 @@ class TrainRecord:
             ) from None
         now = self._settled()
         differing = [
-            f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
+            _HASHES.get(name, f"{name} was {before.get(name)!r}, now {now.get(name)!r}")
             for name in {**before, **now}
             if name not in _FREE and before.get(name) != now.get(name)
         ]

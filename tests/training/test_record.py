@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,18 @@ def test_another_number_of_processes_is_refused(
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(TrainingError, match="processes was 1, now 2"):
         train(data, out, model=model, options=ONE)
+
+
+def test_a_video_that_is_gone_is_said_in_words(
+    data: DataOptions, model: ModelOptions, root: Path, tmp_path: Path
+) -> None:
+    videos = tmp_path / "videos"
+    shutil.copytree(root, videos)
+    data = replace(data, videos=str(videos), validation=0.0)
+    train(data, str(tmp_path / "out"), model=model, options=ONE)
+    next(videos.iterdir()).unlink()
+    with pytest.raises(TrainingError, match=r"options: its clips and images were others; is a vid"):
+        train(data, str(tmp_path / "out"), model=model, options=ONE)
 
 
 def pictures(folder: Path, text: str) -> Path:
