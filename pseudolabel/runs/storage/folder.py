@@ -77,7 +77,7 @@ class RunFolder(Place):
             RunError: If there is none, or a newer version of this package wrote it.
         """
         try:
-            manifest: dict[str, Any] = json.loads(self.read(MANIFEST))
+            found = json.loads(self.read(MANIFEST))
         except FileNotFoundError:
             raise RunError(
                 f"{self.path}: not a run folder: it has no {MANIFEST}",
@@ -85,6 +85,12 @@ class RunFolder(Place):
             ) from None
         except ValueError as error:
             raise RunError(f"{self.path}: {MANIFEST} cannot be read: {error}") from None
+        manifest: dict[str, Any] = found if isinstance(found, dict) else {}
+        if not {"format_version", "options"} & manifest.keys():
+            raise RunError(
+                f"{self.path}: not a run folder: its {MANIFEST} is of something else",
+                hint="choose another folder",
+            )
         if manifest.get("format_version", 0) > FORMAT_VERSION:
             raise RunError(
                 f"{self.path}: written in format {manifest['format_version']}; this version "

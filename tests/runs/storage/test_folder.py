@@ -49,6 +49,13 @@ def texts(folder: RunFolder) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("text", ["[]", '"a run"', '{"name": "of another program"}'])
+def test_a_manifest_of_something_else_is_no_run(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunError, match=r"its run\.json is of something else"):
+        RunFolder(str(tmp_path)).manifest()
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     nasty = "quotes \" ' newline \n emoji 🎬 rtl שלום --- <b>&amp;</b>"
     with RunWriter(str(tmp_path / "run")) as writer:
