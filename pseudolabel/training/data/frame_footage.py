@@ -78,7 +78,7 @@ class FrameFootage:
                 for start, size in zip(starts, sizes, strict=True)
             ]
             return np.stack(pictures)
-        except (OSError, ValueError, SyntaxError) as error:
+        except Exception as error:  # as of images: whatever makes Pillow stumble
             raise VideoSkippedError("decode", SkipReason.DECODE_ERROR, str(error)) from error
 
     def _rows(self, video: NDArray[np.int32], clip_index: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -219,6 +219,21 @@ def test_a_tar_that_changed_is_a_broken_clip(release: str, root: Path, tmp_path:
     assert {key.partition("#")[0] for key in tally.broken} == {video_id(2)}
 
 
+def test_a_picture_that_is_damaged_is_a_broken_clip(
+    release: str, root: Path, tmp_path: Path
+) -> None:
+    """Here, by its header, one of four billion pixels."""
+    extract(release, root, tmp_path)
+    tar = tmp_path / "frames-000000.tar"
+    whole = tar.read_bytes()
+    size = whole.index(b"\xff\xc0") + 5  # of a baseline JPEG: two bytes each way
+    tar.write_bytes(whole[:size] + b"\xff" * 4 + whole[size + 4 :])
+    examples = examples_of(release, tmp_path)
+    tally = Tally()
+    list(checked(make_loader(examples, everything(examples, "video", 6), workers=0), tally))
+    assert set(tally.broken) == {f"{video_id(0)}#0"}
+
+
 @pytest.mark.parametrize(
     "wrong", [{"frames": 0}, {"size": 1}, {"quality": 101}, {"clips_per_tar": 0}, {"workers": 0}]
 )
