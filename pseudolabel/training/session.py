@@ -324,7 +324,7 @@ def _load_tokenizer(source: ModelSource, option: str) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.location, **source.load_args)
-        knows_words = bool(tokenizer("a", add_special_tokens=False)["input_ids"])
+        knows_words = len(tokenizer) > len(tokenizer.all_special_ids)
     except (ImportError, OSError, ValueError, TypeError, KeyError, AttributeError):
         knows_words = False
     if not knows_words or None in (tokenizer.bos_token_id, tokenizer.eos_token_id):

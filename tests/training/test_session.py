@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from pseudolabel.errors import OptionError, TrainingError
 from pseudolabel.training import session as sessions
@@ -37,6 +41,18 @@ def test_another_gpu_than_the_first_is_refused_rather_than_passed_over(
     monkeypatch.setattr(sessions, "resolve_device", torch.device)  # as on a machine with two
     with pytest.raises(OptionError, match="--device cuda:1: a process trains on the first"):
         Session(data, model, replace(QUICK, device="cuda:1"), tmp_path / "out")
+
+
+def test_a_tokenizer_may_know_few_words(
+    data: DataOptions, parts: tuple[str, str], tmp_path: Path
+) -> None:
+    """It is not asked for any one of them."""
+    writer = Path(shutil.copytree(parts[1], tmp_path / "writer"))
+    words = Tokenizer(WordLevel({"<pad>": 0, "</s>": 1, "red": 2}))
+    end = {"bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    PreTrainedTokenizerFast(tokenizer_object=words, **end).save_pretrained(writer)
+    session = Session(data, ModelOptions(None, parts[0], str(writer)), QUICK, tmp_path / "out")
+    assert session.tokenizer("red")["input_ids"] == [2]
 
 
 def test_a_gradient_that_is_no_number_reaches_no_weight(
