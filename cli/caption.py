@@ -10,7 +10,8 @@ import typer
 from pseudolabel.captioners.options import DEFAULT_MODEL, CaptionOptions
 from pseudolabel.captions.options import ConsolidateOptions
 from pseudolabel.errors import OptionError
-from pseudolabel.runs.options import RayOptions, RunOptions, Share, usable_cores
+from pseudolabel.runs.cores import usable_cores
+from pseudolabel.runs.options import RayOptions, RunOptions, Share
 from pseudolabel.videos.options import ClipOptions, FrameOptions
 
 from ._consolidating import PANEL, Llm, Strategy, StripBoilerplate, TextEncoder
@@ -153,7 +154,7 @@ def caption(
         ),
     ] = False,
     strict: Annotated[
-        bool, option("--strict", rich_help_panel=RUN, help="Exit 1 if anything was skipped.")
+        bool, option("--strict", rich_help_panel=RUN, help="Exit 1 if this start skipped anything.")
     ] = False,
     profile: Annotated[
         bool, option("--profile", rich_help_panel=RUN, help="Tell where the time went.")

@@ -49,7 +49,7 @@ def claims(
     from pseudolabel.claims.plan import read_plan
     from pseudolabel.claims.runner import run_claims, show_step
     from pseudolabel.claims.synthetic import NARROW_COLORS, QUICK, Sizes, make_synthetic
-    from pseudolabel.runs.options import usable_cores
+    from pseudolabel.runs.cores import usable_cores
 
     if config is not None and (quick or narrow):
         raise typer.BadParameter(

@@ -79,7 +79,7 @@ def compare(
     from pseudolabel.evaluation.compare import CompareOptions
     from pseudolabel.evaluation.compare import compare as compare_texts
     from pseudolabel.evaluation.report import write_report
-    from pseudolabel.runs.options import usable_cores
+    from pseudolabel.runs.cores import usable_cores
 
     options = CompareOptions(
         transcripts=transcripts,

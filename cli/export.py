@@ -95,7 +95,7 @@ def export(
     """
     from pseudolabel.release.export import export as export_runs
     from pseudolabel.release.options import ReleaseOptions
-    from pseudolabel.runs.options import usable_cores
+    from pseudolabel.runs.cores import usable_cores
 
     options = ReleaseOptions(
         version=version,

@@ -50,7 +50,7 @@ def frames(
 
     Example: pseudolabel frames release --videos my_videos --out frames
     """
-    from pseudolabel.runs.options import usable_cores
+    from pseudolabel.runs.cores import usable_cores
     from pseudolabel.training.data.frames import FramesOptions, extract_frames
 
     options = FramesOptions(

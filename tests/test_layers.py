@@ -38,6 +38,7 @@ RUN_ROOMS = (
     {"findings"},
     {"storage"},
     {"floor", "options"},
+    {"cores"},
 )
 
 # Each outside library has one home.

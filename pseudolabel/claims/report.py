@@ -17,7 +17,7 @@ from pseudolabel.claims.plot import bars_svg
 from pseudolabel.claims.scoring import SHOWN, TAKEN_APART, Claim, Results, Spread, claims_of
 from pseudolabel.claims.texts import TextTruth
 from pseudolabel.files import write_whole
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 
 REPORT, PLOT, NUMBERS = "report.md", "claims.svg", "results.json"
 TITLES: Mapping[ArmName, str] = {

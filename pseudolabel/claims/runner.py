@@ -22,7 +22,7 @@ from pseudolabel.claims.scoring import Results, score_cells
 from pseudolabel.claims.texts import TextTruth, text_truth
 from pseudolabel.errors import TrainingError
 from pseudolabel.files import write_whole
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 from pseudolabel.training.data.frames import FramesOptions, extract_frames
 from pseudolabel.training.train import TrainStep
 

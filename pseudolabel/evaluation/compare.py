@@ -23,7 +23,7 @@ from pseudolabel.evaluation.measuring.scoring import reference_measures
 from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
 from pseudolabel.evaluation.metrics.references import read_references
 from pseudolabel.evaluation.transcripts.source import TranscriptSource
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 
 if TYPE_CHECKING:
     from pseudolabel.captioners.scorer import Scorer

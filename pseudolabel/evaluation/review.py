@@ -31,7 +31,7 @@ from pseudolabel.evaluation.reviewing.stills import (
 )
 from pseudolabel.evaluation.reviewing.summary import headlines, sections
 from pseudolabel.records import Video
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 from pseudolabel.videos.sources.listing import list_videos
 
 if TYPE_CHECKING:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass, field
 
 from pseudolabel.errors import OptionError
-
-
-def usable_cores() -> int:
-    """Processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from pseudolabel.runs.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)

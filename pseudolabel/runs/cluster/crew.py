@@ -14,7 +14,8 @@ from typing import Any
 
 from pseudolabel.errors import MissingExtraError, RunError
 from pseudolabel.runs.cluster.worker import ShardWorker
-from pseudolabel.runs.options import RayOptions, RunOptions, usable_cores
+from pseudolabel.runs.cores import usable_cores
+from pseudolabel.runs.options import RayOptions, RunOptions
 from pseudolabel.runs.pipeline.engine import Recipe
 
 OBJECT_STORE_BYTES = 2**27  # of a Ray of our own; pixels never pass through it

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_args
 from pseudolabel.errors import InputError, OptionError, RunError
 from pseudolabel.files import explained, take_lock, write_whole
 from pseudolabel.records import FrameSize
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 from pseudolabel.training.data.clips import Clips, read_all_clips
 from pseudolabel.training.data.footage import VideoFootage, find_videos
 from pseudolabel.training.data.frame_folder import (

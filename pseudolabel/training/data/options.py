@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from pseudolabel.errors import OptionError
 from pseudolabel.records import FrameSize
-from pseudolabel.runs.options import usable_cores
+from pseudolabel.runs.cores import usable_cores
 
 TextKind = Literal["caption", "samples", "asr"]
 Fit = Literal["stretch", "crop"]
