@@ -119,13 +119,25 @@ def _rows(table: Path) -> Iterator[dict[str, Any]]:
 
 
 def _coco(folder: Path) -> Path | None:
-    """The JSON file in a folder that is about captions, if there is one."""
+    """The JSON file in a folder that is about captions, if there is one.
+
+    Raises:
+        InputError: If there are several: which of them is to be learned from is not ours to say.
+    """
+    found = []
     for path in sorted(folder.glob("*.json")):
         with path.open("rb") as file:
             head = file.read(1 << 20)
         if b'"images"' in head or b'"annotations"' in head:
-            return path
-    return None
+            found.append(path)
+    # COCO's other files, of instances and keypoints, look alike.
+    found = [path for path in found if path.name.startswith("captions")] or found
+    if len(found) > 1:
+        raise InputError(
+            f"{folder}: several files of captions: {', '.join(path.name for path in found)}",
+            hint="leave the one there that is to be learned from",
+        )
+    return found[0] if found else None
 
 
 def _coco_pairs(folder: Path, coco: Path) -> Iterator[Pair]:

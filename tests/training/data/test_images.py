@@ -169,6 +169,16 @@ def test_every_picture_has_its_text(layout: str, tmp_path: Path) -> None:
     assert said_of(pickle.loads(pickle.dumps(images))) == said_of(images)
 
 
+def test_of_cocos_files_one_is_learned_from(tmp_path: Path) -> None:
+    folder = Path(write_coco(tmp_path / "images"))
+    captions = folder / "captions_val2017.json"
+    (folder / "instances_val2017.json").write_text('{"images": [], "annotations": []}')
+    assert len(open_images(str(folder))) == COUNT
+    (folder / "captions_train2017.json").write_bytes(captions.read_bytes())
+    with pytest.raises(InputError, match=r"several .*captions_train2017.json, captions_val2017.j"):
+        open_images(str(folder))
+
+
 def test_one_tar_and_a_glob_of_tars(tmp_path: Path) -> None:
     folder = write_tars(tmp_path / "images")
     assert len(open_images(f"{folder}/00000.tar")) == 3
