@@ -206,6 +206,18 @@ def test_filters_say_what_they_left_out(tmp_path: Path) -> None:
     assert {s["reason"] for s in rows(release, "skipped")} == {"filtered"}
 
 
+def test_a_video_that_several_filters_left_out_clips_of_counts_once(tmp_path: Path) -> None:
+    texts = ("a cat", "two dogs run", "x")
+    lost = [skipped_video("b.mp4")]
+    videos = [video_rows("a.mp4", texts), video_rows("b.mp4", texts, skipped=lost)]
+    release = tmp_path / "release"
+    where = ("words < 3", "words > 1")
+    manifest = make(write_run(tmp_path / "run", videos), release, where=where)
+    counts = manifest.configs["skipped"]["train"]
+    assert (counts.rows, counts.videos) == (5, 2)
+    assert "5 rows from 2 videos" in (release / "README.md").read_text(encoding="utf-8")
+
+
 def test_nothing_of_this_disk_is_published(tmp_path: Path) -> None:
     """Neither folders of videos nor of models; a source on the web becomes the url."""
     lost = skipped_video("sub/lost.mp4", "/home/me/videos/sub/lost.mp4: no such file")

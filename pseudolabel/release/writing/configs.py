@@ -8,14 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pseudolabel.errors import ReleaseError
 from pseudolabel.release.checks import wrong_rows
 from pseudolabel.release.manifest import ReleaseFile, SplitCounts
 from pseudolabel.release.splits import split_rows
 from pseudolabel.release.writing.shards import ParquetShards
+from pseudolabel.runs.findings.findings import Hashes, hashed
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_NO_VIDEO: Hashes = np.zeros(0, np.uint64)
 
 
 class ConfigWriter:
@@ -47,13 +52,13 @@ class ConfigWriter:
             split: ParquetShards(self._folder, split, schema, max_bytes, group_rows)
             for split in shares
         }
-        self._videos = dict.fromkeys(shares, 0)
-        self._last_video: dict[str, str] = {}  # by split
+        # 8 bytes each: what several filters left out of a video does not come in one piece.
+        self._videos: dict[str, list[Hashes]] = {split: [] for split in shares}
         self._thread = ThreadPoolExecutor(1, f"write-{config}")
         self._last: Future[None] | None = None
 
     def write(self, rows: pa.Table) -> None:
-        """Add rows; those of a video follow one another.
+        """Add rows.
 
         One call is in work while the caller goes on; what went wrong in it is raised by the next.
 
@@ -70,7 +75,8 @@ class ConfigWriter:
         counts, files = {}, []
         for split, shards in self._shards.items():
             written = shards.close()
-            counts[split] = SplitCounts(shards.rows, self._videos[split], shards.memory_bytes)
+            videos = len(np.unique(np.concatenate([_NO_VIDEO, *self._videos[split]])))
+            counts[split] = SplitCounts(shards.rows, videos, shards.memory_bytes)
             files += [replace(f, path=f"data/{self.config}/{f.path}") for f in written]
         self._thread.shutdown()
         return counts, files
@@ -96,10 +102,4 @@ class ConfigWriter:
             )
         for split, part in split_rows(rows, self._shares):
             self._shards[split].write(part)
-            self._count_videos(split, part["video_id"])
-
-    def _count_videos(self, split: str, ids: pa.ChunkedArray) -> None:
-        if len(ids):
-            goes_on = ids[0].as_py() == self._last_video.get(split)
-            self._videos[split] += len(ids.unique()) - goes_on
-            self._last_video[split] = ids[-1].as_py()
+            self._videos[split].append(np.unique(hashed(part["video_id"])))
