@@ -36,6 +36,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "equal",
     ast.NotEq: "not_equal",
 }
+_MISFITS = (AttributeError, TypeError, ValueError, OverflowError, RecursionError)
 Evaluate = Callable[["pa.Table"], Any]  # the values of every row, or one value for all
 
 
@@ -61,10 +62,11 @@ class Filter:
             raise OptionError(
                 f"--where {where!r}: cannot be read: {getattr(error, 'msg', error)}", hint=_HINT
             ) from None
-        self._evaluate = _Reader(where).read(parsed)
         try:
+            self._evaluate = _Reader(where).read(parsed)
             tried = self._evaluate(arrow_schema("clips").empty_table())
-        except (pa.ArrowException, AttributeError, TypeError) as error:
+        # A number beyond 64 bits overflows, half a surrogate pair cannot be encoded.
+        except (*_MISFITS, pa.ArrowException) as error:
             raise OptionError(f"--where {where!r}: does not fit: {error}", hint=_HINT) from None
         if tried.type != pa.bool_() or isinstance(tried, pa.Scalar):
             raise OptionError(f"--where {where!r}: is no condition on a clip", hint=_HINT)
@@ -148,7 +150,7 @@ class _Reader:
 
                 def among(rows: pa.Table) -> Any:
                     column = one(rows)
-                    found = pc.is_in(column, value_set=pa.array(values, column.type))
+                    found = pc.is_in(column, value_set=_set_of(values, column.type))
                     found = found if isinstance(op, ast.In) else pc.invert(found)
                     return pc.if_else(pc.is_valid(column), found, pa.scalar(None, pa.bool_()))
 
@@ -206,6 +208,16 @@ def _constant(value: str | float) -> Evaluate:
 
     scalar = pa.scalar(value)
     return lambda _rows: scalar
+
+
+def _set_of(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """The values as those of a column; Arrow would make 1 of 1.5 without a word."""
+    import pyarrow as pa
+
+    found = pa.array(values, kind)
+    if pa.types.is_integer(kind) and found.to_pylist() != values:
+        raise pa.ArrowInvalid("the column holds whole numbers")
+    return found
 
 
 def _joined(join: Callable[[Any, Any], Any], values: list[Any]) -> Any:

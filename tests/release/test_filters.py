@@ -33,6 +33,7 @@ def kept(where: str) -> list[int]:
         ("truncated == True", [2]),
         ("words >= 3", [0, 1]),
         ("words == 0", [2]),
+        ("words in (2.0, 3)", [0, 3]),
         ('contains(caption, "CAT")', [0, 3]),
         ('not contains(caption, "cat") and words > 0', [1]),
         ("flagged(loop)", [0, 2]),
@@ -84,6 +85,12 @@ def test_a_value_that_is_not_there_is_neither_above_nor_below() -> None:
         "x := 3",
         "\0",
         "not " * 3000 + "truncated",
+        f"words < 1{'0' * 30}",
+        f"words in (-1{'0' * 30},)",
+        r'caption == "\ud800"',
+        r'caption in ("\ud800",)',
+        r'contains(caption, "\udfff")',
+        "words in (1, 1.5)",
     ],
 )
 def test_what_is_no_condition_is_refused(where: str) -> None:
