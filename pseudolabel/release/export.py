@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pseudolabel.contract import printable
 from pseudolabel.errors import OptionError
 from pseudolabel.files import hash_file
 from pseudolabel.release.card.card import render_card
@@ -78,7 +79,7 @@ def export(
 
 def _name(target: Path, options: ReleaseOptions) -> str:
     """The folder's name, without the version that many people put there."""
-    name = target.name.removesuffix(options.version).removesuffix("v").rstrip("-_. ")
+    name = printable(target.name).removesuffix(options.version).removesuffix("v").rstrip("-_. ")
     return name or "captions"
 
 
@@ -167,4 +168,5 @@ def _written_schema(folder: Path, manifest: Manifest, config: str) -> pa.Schema:
     import pyarrow.parquet as pq
 
     first = next(file for file in manifest.files if file.config == config)
-    return pq.read_schema(folder / first.path)
+    with (folder / first.path).open("rb") as file:  # Arrow takes some paths for URIs
+        return pq.read_schema(file)

@@ -51,6 +51,8 @@ class ReleaseOptions:
         parse_size(self.max_shard_size)
         for where in self.where:
             Filter(where)
+        if self.name and not _can_name(self.name):
+            raise OptionError(f"--name {self.name!r}: names no dataset", hint="--name USER/REPO")
         if self.prefer not in (None, "newest"):
             raise OptionError(f"--prefer {self.prefer}: unknown", hint="--prefer newest")
         self.created_at()
@@ -60,11 +62,29 @@ class ReleaseOptions:
         if self.date is None:
             epoch = os.environ.get("SOURCE_DATE_EPOCH")  # reproducible-builds.org
             now = datetime.datetime.now(datetime.UTC)
-            when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now
-            return when.date().isoformat()
+            return (_time_of(epoch) if epoch else now).date().isoformat()
         try:
             return datetime.date.fromisoformat(self.date).isoformat()
         except ValueError:
             raise OptionError(
                 f"--date {self.date}: not a date", hint="YYYY-MM-DD, such as 2026-01-31"
             ) from None
+
+
+def _can_name(name: str) -> bool:
+    """Whether the card can show it, and its last piece is a name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of bytes that are not UTF-8
+        return False
+    return bool(name.rpartition("/")[2].strip())
+
+
+def _time_of(epoch: str) -> datetime.datetime:
+    try:
+        return datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise OptionError(
+            f"SOURCE_DATE_EPOCH={epoch}: not a time",
+            hint="seconds since 1970; or unset it, or give --date",
+        ) from None

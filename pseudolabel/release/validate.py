@@ -29,6 +29,7 @@ from pseudolabel.release.splits import split_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MOST_OF_A_FILE = 20  # problems told; the rest is counted
 _NOT_OURS = {".gitattributes"}  # the Hub's own
@@ -166,24 +167,28 @@ class _Shard:
         import pyarrow.parquet as pq
 
         try:
-            shard = pq.ParquetFile(self._path)
-            names = shard.schema_arrow.names
-            schema = arrow_schema(self._config, with_images=IMAGE in names)
-            different = _difference(shard.schema_arrow, schema)
-            if different is not None:
-                yield WrongRow(-1, different)
-                return
-            columns = [name for name in names if name != IMAGE]
-            for batch in shard.iter_batches(_BATCH_ROWS, columns=columns):
-                rows = pa.Table.from_batches([batch])
-                for wrong in (*wrong_rows(self._config, rows), *self._elsewhere(rows)):
-                    yield WrongRow(self.rows + wrong.row, wrong.message)
-                keys.hashes.append(_hashes(self._config, rows))
-                keys.files.append((self._file.path, rows.num_rows))
-                self.rows += rows.num_rows
+            with self._path.open("rb") as file:  # Arrow takes some paths for URIs
+                yield from self._of_shard(pq.ParquetFile(file), keys)
         except (OSError, pa.ArrowException) as error:
             yield WrongRow(-1, f"cannot be read: {error}")
+
+    def _of_shard(self, shard: pq.ParquetFile, keys: _Keys) -> Iterator[WrongRow]:
+        import pyarrow as pa
+
+        names = shard.schema_arrow.names
+        schema = arrow_schema(self._config, with_images=IMAGE in names)
+        different = _difference(shard.schema_arrow, schema)
+        if different is not None:
+            yield WrongRow(-1, different)
             return
+        columns = [name for name in names if name != IMAGE]
+        for batch in shard.iter_batches(_BATCH_ROWS, columns=columns):
+            rows = pa.Table.from_batches([batch])
+            for wrong in (*wrong_rows(self._config, rows), *self._elsewhere(rows)):
+                yield WrongRow(self.rows + wrong.row, wrong.message)
+            keys.hashes.append(_hashes(self._config, rows))
+            keys.files.append((self._file.path, rows.num_rows))
+            self.rows += rows.num_rows
         if self.rows != self._file.rows:
             yield WrongRow(-1, f"has {self.rows} rows, not {self._file.rows}")
 

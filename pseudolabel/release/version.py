@@ -8,7 +8,8 @@ from enum import IntEnum
 
 from pseudolabel.errors import OptionError
 
-_FORM = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_NUMBER = r"(0|[1-9][0-9]{0,17})"
+_FORM = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 
 
 class Bump(IntEnum):

@@ -20,11 +20,13 @@ import pytest
 
 from pseudolabel.contract import load_schema
 from pseudolabel.errors import OptionError, PseudolabelError, ReleaseError
+from pseudolabel.release.comparison.diff import diff
 from pseudolabel.release.export import export
 from pseudolabel.release.manifest import CHANGELOG, MANIFEST, Manifest, read_manifest
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.splits import parse_splits, split_of
 from pseudolabel.release.validate import validate_folder
+from pseudolabel.release.version import Bump
 from pseudolabel.runs.storage.writer import RunWriter
 from run_factory import skipped_video, video_rows, write_run
 
@@ -338,6 +340,11 @@ def test_captions_come_back_identical_and_are_inert_in_the_card(tmp_path: Path) 
         ({"prefer": "oldest"}, "--prefer oldest"),
         ({"max_shard_size": "5"}, "--max-shard-size 5"),
         ({"max_shard_size": "1KB"}, "--max-shard-size 1KB"),
+        ({"max_shard_size": "9" * 400 + "GB"}, "--max-shard-size 999"),
+        ({"version": "9" * 5000 + ".0.0"}, "--version '999"),
+        ({"name": "USER/"}, "--name 'USER/'"),
+        ({"name": " "}, "--name ' '"),
+        ({"name": "caf\udce9"}, "--name"),
         ({"date": "yesterday"}, "--date yesterday"),
         ({"language": ("klingon",)}, "--language klingon"),
         ({"card_template": "/no/such/file"}, "--card-template /no/such/file"),
@@ -352,6 +359,30 @@ def test_a_wrong_option_leaves_nothing_behind(
         make(run, tmp_path / "out" / "release", **options)
     assert caught.value.hint
     assert not list(tmp_path.glob("out/*")) + list(tmp_path.glob("out/.*"))
+
+
+@pytest.mark.parametrize("epoch", ["abc", "1e9", " ", "9" * 12, "9" * 30])
+def test_a_date_that_is_none_in_the_environment_is_told(
+    monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(OptionError, match=f"SOURCE_DATE_EPOCH={epoch}: not a time"):
+        ReleaseOptions(version="1.0.0", license="mit")
+
+
+@pytest.mark.parametrize("name", ["captions:v1", "s3:set", "~", "caf\udce9", "a b#?%20"])
+def test_a_folder_may_have_any_name(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(run, Path(name))
+    assert validate_folder(Path(name)) == []
+    assert diff(Path(name), Path(name)).bump is Bump.NONE
+
+
+def test_a_name_that_no_folder_can_have_is_told(run: str, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="File name too long"):
+        make(run, tmp_path / ("x" * 300))
 
 
 def test_a_release_never_changes(run: str, tmp_path: Path) -> None:

@@ -100,24 +100,28 @@ class StoredTable:
 
 @contextmanager
 def _opened(path: Path, columns: Sequence[str] = ()) -> Iterator[Any]:
-    """A Parquet file; whatever goes wrong inside the block is told with the file's name."""
+    """A Parquet file; whatever goes wrong inside the block is told with the file's name.
+
+    It is opened here, since Arrow takes a path such as `set:v1/data` for a URI.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path)
-        schema = metadata.schema.to_arrow_schema()
-        lacking = [name for name in columns if name not in schema.names]
-        if lacking:
-            raise ReleaseError(
-                f"{path}: has no column {lacking[0]}, which other files of {path.parent.name} have",
-                hint="pseudolabel validate lists all that is wrong",
+        with path.open("rb") as file:
+            metadata = pq.read_metadata(file)
+            schema = metadata.schema.to_arrow_schema()
+            lacking = [name for name in columns if name not in schema.names]
+            if lacking:
+                raise ReleaseError(
+                    f"{path}: has no column {lacking[0]}, which other files of "
+                    f"{path.parent.name} have",
+                    hint="pseudolabel validate lists all that is wrong",
+                )
+            texts = [name for name in columns if _is_text(schema.field(name).type)]
+            yield pq.ParquetFile(
+                file, metadata=metadata, read_dictionary=texts, buffer_size=1 << 20
             )
-        texts = [name for name in columns if _is_text(schema.field(name).type)]
-        with pq.ParquetFile(
-            path, metadata=metadata, read_dictionary=texts, buffer_size=1 << 20
-        ) as parquet:
-            yield parquet
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ReleaseError(
             f"{path}: cannot be read: {error}",

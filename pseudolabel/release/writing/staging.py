@@ -19,7 +19,7 @@ def check_target(out: str) -> Path:
     """The path of a release that is to be made.
 
     Raises:
-        ReleaseError: If something is there, or it is no local path.
+        ReleaseError: If something is there, or it is no local path or cannot be one.
     """
     if "://" in out:
         raise ReleaseError(
@@ -27,7 +27,9 @@ def check_target(out: str) -> Path:
             hint="pseudolabel push sends it to the Hub",
         )
     target = Path(out)
-    if target.exists() or target.is_symlink():
+    with _explained(target):
+        is_there = target.exists() or target.is_symlink()
+    if is_there:
         raise ReleaseError(
             f"{out}: is there already, and a version never changes",
             hint="choose another --out, and a higher --version",
