@@ -233,5 +233,5 @@ def read_json(release: Path) -> Any:
             f"{release}: not a release: it has no {MANIFEST}",
             hint="pseudolabel export RUN --out RELEASE makes one",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReleaseError(f"{release}/{MANIFEST}: cannot be read: {error}") from None

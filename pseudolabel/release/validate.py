@@ -88,9 +88,16 @@ def validate_folder(release: Path) -> list[Problem]:
     readable = {p.file for p in problems}  # these are told already, and may not be read
     problems += _rows(release, manifest, [f for f in manifest.files if f.path not in readable])
     if CARD not in readable and (release / CARD).is_file():
-        card = (release / CARD).read_text(encoding="utf-8")
-        problems += [Problem(CARD, None, message) for message in card_violations(card, manifest)]
+        problems += [Problem(CARD, None, message) for message in _card(release, manifest)]
     return problems
+
+
+def _card(release: Path, manifest: Manifest) -> list[str]:
+    try:
+        card = (release / CARD).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return [f"is not UTF-8: {error}"]
+    return card_violations(card, manifest)
 
 
 def _files(release: Path, manifest: Manifest) -> Iterator[Problem]:
@@ -183,6 +190,7 @@ class _Shard:
             return
         columns = [name for name in names if name != IMAGE]
         for batch in shard.iter_batches(_BATCH_ROWS, columns=columns):
+            batch.validate(full=True)  # the reader takes texts that are not UTF-8
             rows = pa.Table.from_batches([batch])
             for wrong in (*wrong_rows(self._config, rows), *self._elsewhere(rows)):
                 yield WrongRow(self.rows + wrong.row, wrong.message)

@@ -128,7 +128,7 @@ def test_a_manifest_of_another_shape(release: Path) -> None:
     assert any("'extra'" in message for message in messages)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", '{"schema_version": 99}'])
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 100_000, '{"schema_version": 99}'])
 def test_what_is_no_manifest(release: Path, text: str) -> None:
     (release / MANIFEST).write_text(text)
     try:
@@ -181,6 +181,27 @@ def test_clips_and_frames_that_do_not_belong_together(release: Path) -> None:
 def test_a_row_of_an_unknown_run(release: Path) -> None:
     rewrite(release, CLIPS, with_values("run", {0: "f" * 16}))
     assert (CLIPS, 0, f"is of run {'f' * 16}, which {MANIFEST} does not describe") in told(release)
+
+
+@pytest.mark.parametrize("column", ["video_id", "run", "caption", "codec"])
+def test_a_text_that_is_not_utf_8(release: Path, column: str) -> None:
+    def cut(table: pa.Table) -> pa.Table:
+        texts = [text.encode() for text in table[column].to_pylist()]
+        texts[1] = "caf\xe9".encode("latin-1")
+        held = pa.array(texts, pa.binary()).view(pa.string())
+        at = table.schema.get_field_index(column)
+        return table.set_column(at, table.schema.field(column), held)
+
+    rewrite(release, CLIPS, cut)
+    assert any(f == CLIPS and "UTF8" in message for f, _, message in told(release))
+
+
+def test_a_card_that_is_not_utf_8(release: Path) -> None:
+    card = release / CARD
+    card.write_bytes(card.read_bytes() + b"\xff")
+    agree(release, CARD)
+    ((file, _, message),) = told(release)
+    assert file == CARD and message.startswith("is not UTF-8")
 
 
 @pytest.mark.parametrize(
