@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -127,16 +127,14 @@ def _files(release: Path, manifest: Manifest) -> Iterator[Problem]:
 def _rows(release: Path, manifest: Manifest, files: list[ReleaseFile]) -> Iterator[Problem]:
     keys = {config: _Keys([], []) for config in CONFIGS}
     for config in CONFIGS:
-        counted: Counter[str] = Counter()
+        shards: list[_Shard] = []
         for file in files:
             if file.config == config and file.split is not None:
-                found = _Shard(release, file, config, file.split, manifest)
-                yield from _bounded(file.path, found.problems(keys[config]))
-                counted[file.split] += found.rows
-        for split, counts in manifest.configs[config].items():
-            if counted[split] != counts.rows:
-                message = f"says {counts.rows} rows of {config}/{split}; there are {counted[split]}"
-                yield Problem(MANIFEST, None, message)
+                shards.append(_Shard(release, file, config, file.split, manifest))
+                yield from _bounded(file.path, shards[-1].problems(keys[config]))
+        yield from (
+            Problem(MANIFEST, None, message) for message in _miscounted(config, shards, manifest)
+        )
     for config in UNIQUE:
         yield from _repeated(keys[config])
     clips, frames = (_joined(keys[config]) for config in ("clips", "frames"))
@@ -144,6 +142,23 @@ def _rows(release: Path, manifest: Manifest, files: list[ReleaseFile]) -> Iterat
     yield from _located(keys["frames"], orphans, "its clip is not in the config clips")
     bare = ~np.isin(clips["clip"], frames["clip"])
     yield from _located(keys["clips"], bare, "its frames are not in the config frames")
+
+
+def _miscounted(config: str, shards: Sequence[_Shard], manifest: Manifest) -> Iterator[str]:
+    """Where the manifest counts otherwise than there is in the shards of a config."""
+    for split, counts in manifest.configs[config].items():
+        own = [shard for shard in shards if shard.split == split]
+        rows = sum(shard.rows for shard in own)
+        hashes = [found for shard in own for found in shard.videos]
+        videos = len(np.unique(np.concatenate([np.zeros(0, np.int64), *hashes])))
+        for what, said, there in (("rows", counts.rows, rows), ("videos", counts.videos, videos)):
+            if said != there:
+                yield f"says {said} {what} of {config}/{split}; there are {there}"
+    for run in manifest.runs:
+        of_run = {"clips": run.clips, "skipped": run.skipped}
+        rows = sum(shard.rows_by_run[run.run] for shard in shards)
+        if of_run.get(config, rows) != rows:
+            yield f"says {of_run[config]} rows of {config} of run {run.run}; there are {rows}"
 
 
 def _bounded(file: str, found: Iterator[WrongRow]) -> Iterator[Problem]:
@@ -163,10 +178,12 @@ class _Shard:
         self._path = release / file.path
         self._file = file
         self._config = config
-        self._split = split
+        self.split = split
         self._shares = manifest.splits.shares
         self._runs = {run.run for run in manifest.runs}
         self.rows = 0
+        self.rows_by_run: Counter[str] = Counter()
+        self.videos: list[Any] = []  # int64 hashes of their ids, 8 bytes each
 
     def problems(self, keys: _Keys) -> Iterator[WrongRow]:
         """What is wrong with it, with rows counted from its beginning; row -1 is the file."""
@@ -196,15 +213,22 @@ class _Shard:
                 yield WrongRow(self.rows + wrong.row, wrong.message)
             keys.hashes.append(_hashes(self._config, rows))
             keys.files.append((self._file.path, rows.num_rows))
-            self.rows += rows.num_rows
+            self._count(rows)
         if self.rows != self._file.rows:
             yield WrongRow(-1, f"has {self.rows} rows, not {self._file.rows}")
+
+    def _count(self, rows: pa.Table) -> None:
+        self.rows += rows.num_rows
+        ids = rows["video_id"].unique().to_pylist()
+        self.videos.append(np.fromiter(map(hash, ids), np.int64))
+        for found in rows["run"].value_counts().to_pylist():
+            self.rows_by_run[found["values"]] += found["counts"]
 
     def _elsewhere(self, rows: pa.Table) -> Iterator[WrongRow]:
         """Rows that belong into another split, or come from a run that nobody described."""
         ids = rows["video_id"].combine_chunks().dictionary_encode()
         split = [split_of(video_id, self._shares) for video_id in ids.dictionary.to_pylist()]
-        is_wrong = np.array([name != self._split for name in split], bool)
+        is_wrong = np.array([name != self.split for name in split], bool)
         indices = np.asarray(ids.indices)
         for row in np.flatnonzero(is_wrong[indices] if len(indices) else is_wrong):
             yield WrongRow(int(row), f"belongs into the split {split[indices[row]]}")

@@ -128,6 +128,26 @@ def test_a_manifest_of_another_shape(release: Path) -> None:
     assert any("'extra'" in message for message in messages)
 
 
+@pytest.mark.parametrize(
+    ("config", "what", "of"),
+    [
+        ("clips", "rows", "/train"),
+        ("frames", "videos", "/validation"),
+        ("clips", "clips", " of run"),
+        ("skipped", "skipped", " of run"),
+    ],
+)
+def test_a_manifest_that_counts_otherwise(release: Path, config: str, what: str, of: str) -> None:
+    manifest = json.loads((release / MANIFEST).read_text())
+    held = manifest["runs"][0] if of == " of run" else manifest["configs"][config][of[1:]]
+    held[what] += 7
+    (release / MANIFEST).write_text(json.dumps(manifest))
+    messages = [message for file, _, message in told(release) if file == MANIFEST]
+    assert len(messages) == 1
+    assert f"says {held[what]} " in messages[0] and f"{config}{of}" in messages[0]
+    assert messages[0].endswith(f"there are {held[what] - 7}")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "null", "[" * 100_000, '{"schema_version": 99}'])
 def test_what_is_no_manifest(release: Path, text: str) -> None:
     (release / MANIFEST).write_text(text)
