@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pseudolabel.contract import printable
-from pseudolabel.errors import OptionError
+from pseudolabel.errors import OptionError, ReleaseError
 from pseudolabel.files import hash_file
 from pseudolabel.release.card.card import render_card
 from pseudolabel.release.card.figures import histogram_png
@@ -105,7 +105,18 @@ class _Before:
             version = read_manifest(self.path).version
             check_version(Version.parse(options.version), Version.parse(version), None)
             self.reference = Previous(version, hash_file(self.path / MANIFEST))
-            self.changelog = (self.path / CHANGELOG).read_text(encoding="utf-8")
+            self.changelog = _previous_changelog(self.path)
+
+
+def _previous_changelog(release: Path) -> str:
+    path = release / CHANGELOG
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(
+            f"--previous {release}: its {CHANGELOG} cannot be read: {error}",
+            hint=f"pseudolabel validate {release} lists all that is wrong",
+        ) from None
 
 
 def _describe(

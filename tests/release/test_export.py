@@ -474,6 +474,20 @@ def test_the_next_version_says_what_changed(tmp_path: Path) -> None:
     assert validate_folder(tmp_path / "two") == []
 
 
+@pytest.mark.parametrize("held", [None, b"\xff\xfe"])
+def test_a_previous_release_that_lacks_its_changelog(
+    run: str, tmp_path: Path, held: bytes | None
+) -> None:
+    make(run, tmp_path / "1.0.0")
+    (tmp_path / "1.0.0" / CHANGELOG).unlink()
+    if held is not None:
+        (tmp_path / "1.0.0" / CHANGELOG).write_bytes(held)
+    with pytest.raises(ReleaseError, match=r"its CHANGELOG\.md cannot be read") as caught:
+        make(run, tmp_path / "1.0.1", version="1.0.1", previous=str(tmp_path / "1.0.0"))
+    assert caught.value.hint
+    assert not (tmp_path / "1.0.1").exists()
+
+
 def test_a_template_of_ones_own_writes_the_card(run: str, tmp_path: Path) -> None:
     template = tmp_path / "card.jinja"
     template.write_text(
