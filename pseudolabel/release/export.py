@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pseudolabel.contract import printable
 from pseudolabel.errors import OptionError, ReleaseError
 from pseudolabel.files import hash_file
-from pseudolabel.release.card.card import render_card
+from pseudolabel.release.card.card import card_violations, render_card
 from pseudolabel.release.card.figures import histogram_png
 from pseudolabel.release.comparison.changelog import changelog, check_version
 from pseudolabel.release.comparison.diff import ReleaseDiff, diff
@@ -134,17 +134,16 @@ def _describe(
         check_version(
             Version.parse(manifest.version), Version.parse(manifest.previous.version), changes
         )
+    schemas = {config: _written_schema(folder, manifest, config) for config in CONFIGS}
+    card = render_card(manifest, example or {}, schemas, template)
+    if template is not None:
+        _check_card(card, manifest)
     texts: dict[str, bytes] = {
         **_figures(manifest),
         CHANGELOG: changelog(
             changes, manifest.version, manifest.created_at, before.changelog
         ).encode(),
-        CARD: render_card(
-            manifest,
-            example or {},
-            {config: _written_schema(folder, manifest, config) for config in CONFIGS},
-            template,
-        ).encode(),
+        CARD: card.encode(),
     }
     files = list(manifest.files)
     for path, data in texts.items():
@@ -154,6 +153,14 @@ def _describe(
     done = replace(manifest, files=tuple(sorted(files, key=lambda file: file.path)))
     (folder / MANIFEST).write_text(done.to_json(), encoding="utf-8")
     return done
+
+
+def _check_card(card: str, manifest: Manifest) -> None:
+    """Refuse what one's own template made of the card, where `validate` and `push` would."""
+    for wrong in card_violations(card, manifest):
+        raise OptionError(
+            f"--card-template: the card's {wrong}", hint="write {{ manifest.version }} into it"
+        )
 
 
 def _figures(manifest: Manifest) -> dict[str, bytes]:

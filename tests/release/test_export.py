@@ -500,6 +500,16 @@ def test_a_template_of_ones_own_writes_the_card(run: str, tmp_path: Path) -> Non
     assert validate_folder(tmp_path / "release") == []
 
 
+def test_a_template_that_does_not_tell_the_version_is_refused(run: str, tmp_path: Path) -> None:
+    """And not only by `validate` and `push`, when the release is made."""
+    template = tmp_path / "card.jinja"
+    template.write_text("# Mine\n")
+    with pytest.raises(OptionError, match=r"does not say that this is version 1\.0\.0") as caught:
+        make(run, tmp_path / "release", card_template=str(template))
+    assert caught.value.hint == "write {{ manifest.version }} into it"
+    assert not (tmp_path / "release").exists()
+
+
 def test_what_looks_like_another_video_is_left_out(tmp_path: Path) -> None:
     """Only for what is released itself: a clip that --where leaves out keeps nobody out."""
     one, near, other = 0x0123456789ABCDEF, 0x0123456789ABCDEE, 0xFEDCBA9876543210
