@@ -27,6 +27,7 @@ from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.splits import parse_splits, split_of
 from pseudolabel.release.validate import validate_folder
 from pseudolabel.release.version import Bump
+from pseudolabel.release.writing.staging import staged
 from pseudolabel.runs.storage.writer import RunWriter
 from run_factory import skipped_video, video_rows, write_run
 
@@ -451,6 +452,27 @@ def test_a_killed_export_leaves_no_release_and_the_next_one_makes_it(
     make(run, out)
     assert list(out.parent.iterdir()) == [out]
     assert validate_folder(out) == []
+
+
+def test_another_process_is_kept_away_until_all_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = []
+
+    def sync(_handle: int) -> None:
+        if not (tmp_path / "release").exists():
+            with (
+                pytest.raises(ReleaseError, match="another process is making it"),
+                staged(tmp_path / "release"),
+            ):
+                pass
+            busy.append(True)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with staged(tmp_path / "release") as folder:
+        (folder / "file").write_text("held")
+    assert busy
+    assert [path.name for path in (tmp_path / "release").iterdir()] == ["file"]
 
 
 # -- what follows a release -----------------------------------------------------------------------

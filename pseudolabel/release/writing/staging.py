@@ -54,9 +54,11 @@ def staged(target: Path) -> Iterator[Path]:
             try:
                 _clear(partial)
                 yield partial
-                (partial / _LOCK).unlink()
                 _sync(partial)
+                # Last, with no waiting in between: who finds no lock empties the folder.
+                (partial / _LOCK).unlink()
                 partial.rename(target)
+                sync_folder(target)
                 sync_folder(target.parent)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
