@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pseudolabel.errors import HubError, ReleaseError
+from pseudolabel.errors import HubError, OptionError, ReleaseError
 from pseudolabel.files import hash_file
 from pseudolabel.release.hub import HubRepo, PassingError, RemoteFile, parse_repo
 from pseudolabel.release.manifest import MANIFEST, Manifest, read_manifest, violations
@@ -76,11 +76,16 @@ def push(
         wait: Waits for so many seconds, before another try.
 
     Raises:
-        OptionError: If `repo` cannot be a name on the Hub.
+        OptionError: If `repo` cannot be a name on the Hub, or names a revision.
         ReleaseError: If the release is not valid, or this version is on the Hub with other files.
         HubError: If the Hub cannot be reached or refuses, or holds something else than a release.
     """
-    name, _ = parse_repo(repo)
+    name, revision = parse_repo(repo)
+    if revision is not None:
+        raise OptionError(
+            f"{repo}: a release goes to main, and is tagged with its own version",
+            hint=f"use {name}",
+        )
     say = on_step or (lambda _line: None)
     say(f"checking {release}")
     pushing = _Pushing(Path(release), HubRepo(name, wait=wait), say)

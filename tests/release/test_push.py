@@ -370,6 +370,13 @@ def test_a_name_that_the_hub_does_not_allow(hub: LoopbackHub, release: Path, nam
     assert not hub.calls
 
 
+def test_a_revision_is_not_passed_over(hub: LoopbackHub, release: Path) -> None:
+    with pytest.raises(OptionError, match="goes to main") as caught:
+        push(str(release), f"{REPO}@v2")
+    assert caught.value.hint == f"use {REPO}"
+    assert not hub.calls
+
+
 def test_no_token(
     hub: LoopbackHub, release: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
