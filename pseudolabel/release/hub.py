@@ -269,12 +269,15 @@ class HubRepo:
         )
 
     def delete_branch(self, branch: str) -> None:
-        """Remove a branch."""
-        self.patiently(
-            lambda: self.ask(
-                lambda: self._api.delete_branch(self.name, branch=branch, repo_type="dataset")
-            )
-        )
+        """Remove a branch, unless it is gone."""
+
+        def remove() -> None:
+            if self.commit_of(branch) is not None:  # else done, where the answer was lost
+                self.ask(
+                    lambda: self._api.delete_branch(self.name, branch=branch, repo_type="dataset")
+                )
+
+        self.patiently(remove)
 
     def create_tag(self, tag: str, at: str, message: str) -> None:
         """Tag a commit; tried once.

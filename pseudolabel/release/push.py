@@ -104,6 +104,7 @@ def push(
         commit, address = pushing.repo.patiently(pushing.open_pull_request)
         return Pushed(plan, None, pull_request=address)
     commit = pushing.repo.patiently(pushing.commit)
+    pushing.remove_branch()
     pushing.repo.patiently(lambda: pushing.set_tag(commit))
     pushing.compare(commit)
     return Pushed(plan, commit)
@@ -177,9 +178,12 @@ class _Pushing:
         self._say(f"committing {len(send)} files to main")
         files = {path: self._release / path for path in send}
         commit, _ = self.repo.commit(files, remove, self._message, parent=head)
-        if len(send) > FILES_A_COMMIT:
-            self.repo.delete_branch(self._branch)
         return commit
+
+    def remove_branch(self) -> None:
+        """Remove the branch that many files went to first, also one of a push that was stopped."""
+        if len(self._sha256) > FILES_A_COMMIT:
+            self.repo.delete_branch(self._branch)
 
     def open_pull_request(self) -> tuple[str, str | None]:
         """One commit, in a pull request instead of on `main`."""

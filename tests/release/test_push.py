@@ -331,6 +331,24 @@ def test_an_interrupted_branch_is_gone_on_with(
     assert is_whole(hub, many)
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_the_branch_does_not_stay_behind(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_gone: bool
+) -> None:
+    """Whether it could not be removed after the commit to main, or the answer was lost."""
+    monkeypatch.setattr(push_module, "FILES_A_COMMIT", 4)
+    many = release_of(tmp_path / "many", 10, split=MANY)
+    if is_gone:
+        hub.lose_answer("DELETE", "/branch/")
+    else:
+        hub.fail("DELETE", "/branch/", 503, times=6)
+        with pytest.raises(HubError):
+            send(many)
+    send(many)
+    assert list(hub.repo(REPO).branches) == ["main"]
+    assert is_whole(hub, many)
+
+
 @pytest.mark.parametrize("at", range(0, 30, 2))
 def test_killed_at_any_call_the_next_push_finishes(
     hub: LoopbackHub, release: Path, tmp_path: Path, at: int
