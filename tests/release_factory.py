@@ -250,7 +250,7 @@ def write_release(
         splits=Splits(dict(splits)),
         filters=tuple(filters),
         configs=counts,
-        statistics=statistics.finish(None, {}, ()),
+        statistics=statistics.finish(None, {}),
         files=tuple(sorted(files, key=lambda file: file.path)),
         previous=previous,
     )

@@ -209,6 +209,22 @@ def test_filters_say_what_they_left_out(tmp_path: Path) -> None:
     assert {s["reason"] for s in rows(release, "skipped")} == {"filtered"}
 
 
+def test_the_card_names_no_caption_that_was_left_out(tmp_path: Path) -> None:
+    texts = [("a dreadful word", "a cat", f"number {i}") for i in range(12)]
+    texts += [("a dog", "a cat", "a dog")]
+    run = write_run(tmp_path / "run", [video_rows(f"v{i}.mp4", t) for i, t in enumerate(texts)])
+    every = make(run, tmp_path / "all").statistics.most_repeated
+    counted = [("a cat", 13), ("a dreadful word", 12), ("a dog", 2)]
+    assert [(found.caption, found.clips) for found in every] == counted
+    release = tmp_path / "release"
+    left = make(run, release, where=("not contains(caption, 'dreadful')",)).statistics
+    assert [(found.caption, found.clips) for found in left.most_repeated] == [
+        ("a cat", 13),
+        ("a dog", 2),
+    ]
+    assert "a dreadful word" not in (release / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_video_that_several_filters_left_out_clips_of_counts_once(tmp_path: Path) -> None:
     texts = ("a cat", "two dogs run", "x")
     lost = [skipped_video("b.mp4")]

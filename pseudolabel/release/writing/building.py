@@ -146,7 +146,6 @@ class Building:
             statistics=self._statistics.finish(
                 self._images_missing if self._wants_images else None,
                 self._rules(),
-                self._findings.summary.most_repeated,
             ),
             files=tuple(files),
         )

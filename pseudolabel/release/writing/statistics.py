@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pseudolabel.release.manifest import FlagCount, Histogram, RepeatedCaption, Statistics
+from pseudolabel.runs.findings.findings import MOST_REPEATED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +66,7 @@ class StatisticsCounter:
         self._percentile = FineHistogram(0, 100, 5)
         self._flags: Counter[str] = Counter()
         self._without_flags = 0
+        self._most_repeated: list[tuple[int, str]] = []  # minus the number of clips, and a caption
         self._video_s = 0.0
         self._clips_s = 0.0
         self._truncated = 0
@@ -84,6 +87,7 @@ class StatisticsCounter:
         flags = clips["flags"].combine_chunks()
         self._flags.update(pc.list_flatten(flags).to_pylist())
         self._without_flags += pc.sum(pc.equal(pc.list_value_length(flags), 0)).as_py()
+        self._add_repeated(clips)
         truncated = clips["truncated"].drop_null()
         self._known += len(truncated)
         self._truncated += pc.sum(truncated).as_py() or 0
@@ -92,18 +96,22 @@ class StatisticsCounter:
         begins, ends = (np.asarray(clips[name])[first] for name in ("first_frame_s", "video_end_s"))
         self._video_s += float((ends - begins).sum())
 
-    def finish(
-        self,
-        images_missing: int | None,
-        rules: Mapping[str, str],
-        most_repeated: Sequence[tuple[str, int]],
-    ) -> Statistics:
+    def _add_repeated(self, clips: pa.Table) -> None:
+        """Keep the captions of the most `repeats`, of those that are in the release."""
+        import pyarrow.compute as pc
+
+        several = clips.filter(pc.greater(clips["repeats"], 1))
+        found = several.group_by("caption").aggregate([("repeats", "max")]).to_pydict()
+        counted = zip(found["repeats_max"], found["caption"], strict=True)
+        known = {*self._most_repeated, *((-count, caption) for count, caption in counted)}
+        self._most_repeated = heapq.nsmallest(MOST_REPEATED, known)
+
+    def finish(self, images_missing: int | None, rules: Mapping[str, str]) -> Statistics:
         """The figures of all rows that were added.
 
         Args:
             images_missing: Clips whose frame could not be decoded again; None: not asked for.
             rules: Of the flags.
-            most_repeated: Captions, and how many clips of the runs have each.
         """
         return Statistics(
             video_hours=round(self._video_s / 3600, 6),
@@ -115,6 +123,8 @@ class StatisticsCounter:
             chance_percentile=self._percentile.joined() if self._percentile.seen else None,
             flags=tuple(FlagCount(flag, self._flags[flag], rule) for flag, rule in rules.items()),
             without_flags=self._without_flags,
-            most_repeated=tuple(RepeatedCaption(*found) for found in most_repeated),
+            most_repeated=tuple(
+                RepeatedCaption(text, -count) for count, text in self._most_repeated
+            ),
             images_missing=images_missing,
         )
