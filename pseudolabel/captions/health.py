@@ -152,8 +152,8 @@ def _of_pictures(clip: CaptionedClip, made: Consolidated, by: HealthRules) -> se
         return all(look is not None and holds(look) for look in looks)
 
     seen = {
-        Flag.BLACK: all_are(lambda look: _is_black(look, by)),
-        Flag.BLANK: all_are(lambda look: _is_blank(look, by) and not _is_black(look, by)),
+        Flag.BLACK: all_are(lambda look: is_black(look, by)),
+        Flag.BLANK: all_are(lambda look: is_blank(look, by)),
         Flag.FROZEN: all_are(lambda look: _changes_little(look, by.frozen_change)),
         Flag.STATIC: len(clip.frames) > 1
         and all(_changes_little(frame.look, by.static_change) for frame in clip.frames[1:]),

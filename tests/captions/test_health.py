@@ -181,6 +181,7 @@ def test_a_caption_that_does_not_speak_of_text(text: str) -> None:
         (BLACK, (Flag.BLACK,)),
         (replace(FINE, brightness=20, contrast=10), (Flag.BLACK,)),
         (replace(FINE, brightness=21, contrast=10), ()),
+        (replace(FINE, brightness=20, contrast=10, text_share=0.5), (Flag.TEXT_OVERLAY,)),
         (BLANK, (Flag.BLANK,)),
         (replace(FINE, change=1.5), (Flag.FROZEN,)),
         (replace(FINE, change=1.56), ()),
