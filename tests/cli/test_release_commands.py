@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def test_an_export_says_what_it_made(home: Path, invoke: Invoke) -> None:
     assert "words > 2: left out 1" in result.stderr
     summary = json.loads(export(invoke, "two", "--json").stdout)
     assert (summary["version"], summary["clips"]) == ("1.0.0", 2)
+
+
+def test_a_folder_that_is_not_utf_8_is_told_in_json(home: Path, invoke: Invoke) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    result = export(invoke, name, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout_bytes)["release"] == name
+    (home / name / os.fsdecode(b"\xff")).write_text("")
+    (problem,) = map(json.loads, invoke("validate", name, "--json").stdout_bytes.splitlines())
+    assert problem["file"] == os.fsdecode(b"\xff")
 
 
 def test_options_come_from_a_file_too(home: Path, invoke: Invoke) -> None:
