@@ -294,8 +294,8 @@ class _Pushing:
         """
         self.repo.create_branch(self._branch, head)
         at = self.repo.commit_of(self._branch)
-        there = self.repo.files(self._branch)
-        left = [path for path in send if path in self._differing(there)]
+        lacking = set(self._differing(self.repo.files(self._branch)))
+        left = [path for path in send if path in lacking]
         for some in _pieces(left, FILES_A_COMMIT):
             self._say(f"sending {len(some)} of {len(left)} files to the branch {self._branch}")
             files = {path: self._release / path for path in some}

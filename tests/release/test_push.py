@@ -22,7 +22,7 @@ from pseudolabel.errors import HubError, OptionError, ReleaseError
 from pseudolabel.release import push as push_module
 from pseudolabel.release.comparison.diff import diff
 from pseudolabel.release.export import export
-from pseudolabel.release.hub import local_release
+from pseudolabel.release.hub import RemoteFile, local_release
 from pseudolabel.release.manifest import MANIFEST
 from pseudolabel.release.options import ReleaseOptions
 from pseudolabel.release.push import Pushed, push
@@ -329,6 +329,26 @@ def test_an_interrupted_branch_is_gone_on_with(
     send(many)
     assert commits == on_branch + 1  # only main was left
     assert is_whole(hub, many)
+
+
+def test_files_are_compared_a_few_times_and_not_each_with_all(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_module, "FILES_A_COMMIT", 4)
+    many = release_of(tmp_path / "many", 10, split=MANY)
+    hub.fail("POST", "/commit/main", 503, times=6)
+    with pytest.raises(HubError):
+        send(many)
+    compared = []
+    equals = RemoteFile.equals
+
+    def counting(file: RemoteFile, path: Path, sha256: str) -> bool:
+        compared.append(path)
+        return equals(file, path, sha256)
+
+    monkeypatch.setattr(RemoteFile, "equals", counting)
+    send(many)
+    assert len(compared) <= 3 * len(local_files(many))
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
