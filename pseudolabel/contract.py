@@ -38,7 +38,10 @@ _SECRET = re.compile(r"(?i)sig|token|key|secret|passw|credential|expires|^x-(amz
 
 def printable(text: str) -> str:
     r"""Text that any file format holds: bytes of a path that are not UTF-8 become `\xNN`."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: JSON can hold it
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
 
 
 def public_source(source: str) -> str:
@@ -199,8 +202,8 @@ def clip_row(clip: ClipCaption) -> dict[str, Any]:
         "cuts_s": None if plan.cuts_s is None else list(plan.cuts_s),
         "flags": [flag.value for flag in clip.flags],
         "source": public_source(video.source),
-        "url": video.url,
-        "license": video.license,
+        "url": None if video.url is None else printable(video.url),
+        "license": None if video.license is None else printable(video.license),
         "listed": video.listed,
         "content_hash": info.content_hash,
         "width": info.width,

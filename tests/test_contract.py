@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pseudolabel.contract import (
+    clip_row,
     clip_schema,
     load_schema,
     printable,
@@ -16,6 +17,7 @@ from pseudolabel.contract import (
     skipped_schema,
 )
 from pseudolabel.records import Skipped, SkipReason
+from run_factory import video_rows
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_the_published_schema_has_every_reason() -> None:
 def test_bytes_that_are_not_text_are_spelled_out() -> None:
     assert printable(os.fsdecode(b"caf\xe9.mp4")) == "caf\\xe9.mp4"
     assert printable("café.mp4") == "café.mp4"
+    assert printable("\ud800.mp4") == r"\xed\xa0\x80.mp4"  # JSON can hold half a surrogate pair
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,13 @@ def test_no_password_or_signature_is_published(source: str, public: str) -> None
     row = skipped_row(lost)
     assert row["source"] == public
     assert row["detail"] == f"403 for {public}"
+
+
+def test_half_a_surrogate_pair_from_a_table_can_be_written() -> None:
+    """A JSON table can hold one in any text; it must not cost the run."""
+    lost = Skipped("v", "\udbff.mp4", "list", SkipReason.NOT_FOUND, "no \udbff.mp4")
+    row = skipped_row(lost)
+    assert (row["source"], row["detail"]) == (r"\xed\xaf\xbf.mp4", r"no \xed\xaf\xbf.mp4")
+    clip = video_rows("a.mp4", ("a cat",), url="https://host/\ud800").clips[0]
+    assert clip_row(clip)["url"] == r"https://host/\xed\xa0\x80"
+    pa.Table.from_pylist([clip_row(clip)], schema=clip_schema())
