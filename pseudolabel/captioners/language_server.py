@@ -154,4 +154,5 @@ class ServerLanguageModel:
             raise self._client.not_the_protocol()
         if reason == "content_filter" or declined:
             raise FrameRefusedError(f"declined: {declined or reason}"[:200])
+        text = text.encode("utf-8", "replace").decode()  # a limit may cut a surrogate pair in two
         return Written(without_thoughts(text).strip(), truncated=reason == "length")

@@ -228,6 +228,7 @@ def _read_choice(choice: dict[str, Any]) -> Caption:
     text, reason = choice["message"]["content"], choice.get("finish_reason")
     if reason == "content_filter" or not isinstance(text, str):
         raise FrameRefusedError(f"no text (finish_reason {reason})")
+    text = text.encode("utf-8", "replace").decode()  # a limit may cut a surrogate pair in two
     tokens = (choice.get("logprobs") or {}).get("content") or []
     logprobs = [float(token["logprob"]) for token in tokens]
     return Caption(

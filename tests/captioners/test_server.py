@@ -104,6 +104,13 @@ def test_an_answer_cut_by_the_limit_says_so(server: ChatServer, connect: Connect
     assert answer[0].truncated is True
 
 
+def test_half_a_surrogate_pair_is_no_text(server: ChatServer, connect: Connect) -> None:
+    server.say = lambda _body: "a cat \ud83d"
+    (answer,) = connect().caption(FRAMES[:1])
+    assert not isinstance(answer, Refusal)
+    assert answer[0].text == "a cat ?"
+
+
 def test_samples_have_a_seed_of_their_frame(server: ChatServer, connect: Connect) -> None:
     captioner = connect(samples=3, seed=4)
     answers = captioner.caption(FRAMES)
