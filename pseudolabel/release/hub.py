@@ -12,6 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -81,8 +82,9 @@ def local_release(text: str) -> Path:
         OptionError: If it is neither a folder nor a repository's name.
         HubError: If it cannot be had.
     """
-    if Path(text).is_dir():
-        return Path(text)
+    with suppress(OSError):  # a name that is too long for one
+        if Path(text).is_dir():
+            return Path(text)
     if not _REPO.fullmatch(text):
         raise OptionError(
             f"{text}: no such folder", hint="a release folder, or USER/REPO[@v1.0.0] on the Hub"

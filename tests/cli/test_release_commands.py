@@ -99,6 +99,7 @@ def test_push_shows_what_it_will_do_and_does_it(
         (["export", "run", "--out", "s3://x", "--version", "1.0.0", "--license", "mit"], "s3://x"),
         (["validate", "run"], "manifest.json"),
         (["validate", "nowhere"], "nowhere"),
+        (["validate", "x" * 300], "no such folder"),
         (["diff", "run", "run"], "manifest.json"),
         (["push", "run", "user/repo"], "manifest.json"),
         (["push", "run", "repo"], "repo"),
