@@ -182,6 +182,20 @@ class HubRepo:
 
         return self.patiently(lambda: self.ask(look))
 
+    def open_pull_requests(self, title: str) -> list[tuple[str, str]]:
+        """Open pull requests with this title: the revision of each, and its address."""
+
+        def look() -> list[tuple[str, str]]:
+            found = self._api.get_repo_discussions(
+                self.name,
+                repo_type="dataset",
+                discussion_type="pull_request",
+                discussion_status="open",
+            )
+            return [(f"refs/pr/{pull.num}", pull.url) for pull in found if pull.title == title]
+
+        return self.patiently(lambda: self.ask(look))
+
     def read(self, path: str, revision: str) -> bytes:
         """The bytes of one file, as the Hub gives them now; no cache is asked."""
 

@@ -101,7 +101,7 @@ def push(
         return Pushed(plan, None)
     pushing.repo.create(private=private)
     if create_pr:
-        commit, address = pushing.repo.patiently(pushing.open_pull_request)
+        address = pushing.repo.patiently(pushing.open_pull_request)
         return Pushed(plan, None, pull_request=address)
     commit = pushing.repo.patiently(pushing.commit)
     pushing.remove_branch()
@@ -185,16 +185,23 @@ class _Pushing:
         if len(self._sha256) > FILES_A_COMMIT:
             self.repo.delete_branch(self._branch)
 
-    def open_pull_request(self) -> tuple[str, str | None]:
-        """One commit, in a pull request instead of on `main`."""
+    def open_pull_request(self) -> str | None:
+        """One commit, in a pull request instead of on `main`; gives its address.
+
+        One that is open already, with just these files, is that of a try before.
+        """
         head, send, remove = self._difference()
         if not send and not remove:
             raise HubError(
                 f"{self.repo.name}: main holds all of it already", hint="push without --create-pr"
             )
+        for revision, address in self.repo.open_pull_requests(self._message):
+            if not self._differing(self.repo.files(revision)):
+                return address
         self._say(f"opening a pull request with {len(send)} files")
         files = {path: self._release / path for path in send}
-        return self.repo.commit(files, remove, self._message, parent=head, create_pr=True)
+        _, opened = self.repo.commit(files, remove, self._message, parent=head, create_pr=True)
+        return opened
 
     def set_tag(self, commit: str) -> None:
         """Tag the commit; a tag that is there must name it."""

@@ -235,6 +235,16 @@ def test_an_answer_that_is_lost_does_nothing_twice(
     assert is_whole(hub, release)
 
 
+def test_a_pull_request_is_opened_once(hub: LoopbackHub, release: Path) -> None:
+    hub.create(REPO)
+    hub.lose_answer("POST", "/commit/")
+    pushed, _ = send(release, create_pr=True)
+    again, _ = send(release, create_pr=True)
+    assert pushed.pull_request == again.pull_request
+    assert pushed.pull_request is not None and pushed.pull_request.endswith("/discussions/1")
+    assert list(hub.repo(REPO).pulls) == [1]
+
+
 def test_a_connection_cut_in_the_middle_of_an_upload(hub: LoopbackHub, release: Path) -> None:
     hub.cut("PUT", "/", times=2)
     send(release)
