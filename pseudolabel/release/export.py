@@ -79,8 +79,8 @@ def export(
 
 def _name(target: Path, options: ReleaseOptions) -> str:
     """The folder's name, without the version that many people put there."""
-    name = printable(target.name).removesuffix(options.version).removesuffix("v").rstrip("-_. ")
-    return name or "captions"
+    version, name = options.version, printable(target.name)
+    return name.removesuffix(f"v{version}").removesuffix(version).rstrip("-_. ") or "captions"
 
 
 def _template(path: str | None) -> str | None:

@@ -397,6 +397,16 @@ def test_a_folder_may_have_any_name(
     assert diff(Path(name), Path(name)).bump is Bump.NONE
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("cctv", "cctv"), ("cctv-1.0.0", "cctv"), ("set_v1.0.0", "set"), ("v1.0.0", "captions")],
+)
+def test_a_release_is_called_as_its_folder(
+    run: str, tmp_path: Path, folder: str, name: str
+) -> None:
+    assert make(run, tmp_path / folder).name == name
+
+
 def test_a_name_that_no_folder_can_have_is_told(run: str, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="File name too long"):
         make(run, tmp_path / ("x" * 300))
