@@ -187,7 +187,9 @@ def number(value: float, is_share: bool) -> str:
 
 
 def p_value(p: float) -> str:
-    """A probability; what is smaller than the test can tell is told as such."""
+    """A probability; what is smaller than the test can tell is told as such, and none is none."""
+    if not math.isfinite(p):
+        return ""
     return f"< {0.001:g}" if p < 0.001 else f"{p:.3f}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pseudolabel.errors import InputError, OptionError, RunError
 from pseudolabel.evaluation.clips import read_clips
 from pseudolabel.evaluation.compare import CompareOptions, compare
 from pseudolabel.evaluation.comparison import Comparison
-from pseudolabel.evaluation.report import CLIPS, JSON, PAGE, write_report
+from pseudolabel.evaluation.report import CLIPS, JSON, PAGE, table, write_report
 from pseudolabel.release.export import export
 from pseudolabel.release.options import ReleaseOptions
 from run_factory import video_rows, write_run
@@ -208,3 +209,17 @@ def test_scores_against_references_are_those_of_evaluate(
     assert bleu.caption.value > bleu.transcript.value > 0
     assert {m.name for m in found.measures if m.group == "references"} >= {"rouge_l", "cider"}
     assert "meteor" not in {m.name for m in found.measures}
+
+
+def test_one_video_has_figures_and_neither_intervals_nor_findings(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [video_rows("a.mp4", ("a cat", "a dog runs"))])
+    (tmp_path / "a.vtt").write_text(vtt((0, 8, "my cat"), (8, 16, "the dog")))
+    (tmp_path / "people.json").write_text(json.dumps({"a.mp4#0": ["a cat"], "a.mp4#1": ["a dog"]}))
+    references = str(tmp_path / "people.json")
+    found = run_compare(run, tmp_path / "a.vtt", references=references, java=False)
+    jsonschema.validate(json.loads(found.to_json()), load_schema("compare.v1"))
+    for measure in found.measures:
+        assert measure.difference is None or not measure.difference.p < 0.05, measure.name
+        sides = (measure.caption, measure.transcript, measure.both, measure.difference)
+        assert all(math.isnan(side.low) for side in sides if side is not None), measure.name
+    assert {row[4] for row in table(found.measures).rows} == {"", "1.000"}

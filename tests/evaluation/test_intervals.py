@@ -81,3 +81,12 @@ def test_a_difference_read_off_rounds() -> None:
     assert (found.low, found.high) == pytest.approx((0.525, 1.475))
     assert found.p == pytest.approx(0.01)
     assert from_rounds(0.0, np.linspace(-1, 1, 101)).p == 1.0
+
+
+def test_where_no_video_can_be_drawn_nothing_is_tested() -> None:
+    found = from_rounds(0.5, np.full(100, np.nan))
+    assert math.isnan(found.low) and math.isnan(found.p)
+    with_gaps = np.concatenate([np.linspace(-1, 1, 50), np.full(50, np.nan)])
+    assert from_rounds(0.0, with_gaps).p == 1.0
+    nothing = np.zeros(4)
+    assert math.isnan(paired(Videos(np.arange(4)), nothing, nothing, nothing).p)

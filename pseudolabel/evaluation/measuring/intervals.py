@@ -35,7 +35,7 @@ class Difference:
     value: float
     low: float
     high: float
-    p: float  # of a difference as large, if the two sides were alike
+    p: float  # of a difference as large, if the two sides were alike; NaN: nothing to test
 
 
 class Videos:
@@ -123,15 +123,19 @@ def paired(videos: Videos, first: Floats, second: Floats, per: Floats) -> Differ
     found = interval(float(divided(total[0], total[1])), divided(drawn[:, 0], drawn[:, 1]))
     flipped = np.abs(videos.flips(by_video[:, :1])[:, 0])
     as_large = int((flipped >= abs(total[0]) - 1e-12).sum())
-    return Difference(found.value, found.low, found.high, (as_large + 1) / (videos.rounds + 1))
+    p = (as_large + 1) / (videos.rounds + 1) if np.isfinite(found.value) else float("nan")
+    return Difference(found.value, found.low, found.high, p)
 
 
 def from_rounds(value: float, rounds: Floats) -> Difference:
     """A difference of figures that are no means; the test is read off the same rounds."""
     found = interval(value, rounds)
-    side = min((rounds <= 0).mean(), (rounds >= 0).mean())
+    known = rounds[np.isfinite(rounds)]
+    if not len(known):
+        return Difference(found.value, found.low, found.high, float("nan"))
+    side = min((known <= 0).mean(), (known >= 0).mean())
     return Difference(
-        found.value, found.low, found.high, float(min(1.0, 2 * side + 1 / len(rounds)))
+        found.value, found.low, found.high, float(min(1.0, 2 * side + 1 / len(known)))
     )
 
 
