@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -135,8 +136,7 @@ def _print(found: Comparison) -> None:
         )
         console.print(f"speech, of the videos: {shares}", soft_wrap=True)
         best = found.offsets.best_s
-        console.print(
-            f"the captions' words are said most {best.value:+.0f} s from the picture "
-            f"[{best.low:+.0f}, {best.high:+.0f}]",
-            soft_wrap=True,
-        )
+        line = f"the captions' words are said most {best.value:+.0f} s from the picture"
+        if math.isfinite(best.low):
+            line += f" [{best.low:+.0f}, {best.high:+.0f}]"
+        console.print(line, soft_wrap=True)

@@ -35,6 +35,15 @@ def test_a_table_on_stdout_and_the_rest_on_stderr(home: Path, invoke: Invoke) ->
     assert "note" not in result.stdout
 
 
+def test_one_transcript_gives_no_interval_and_no_nan(home: Path, invoke: Invoke) -> None:
+    transcript = home / "transcripts" / "a.srt"
+    transcript.write_text("1\n00:00:01,000 --> 00:00:04,000\nmy red cat\n")
+    result = invoke("compare", home / "run", "--transcripts", home / "transcripts")
+    assert result.exit_code == 0, result.stderr
+    assert "said most +0 s from the picture\n" in result.stdout
+    assert "nan" not in result.stdout
+
+
 def test_json_is_that_of_the_schema(home: Path, invoke: Invoke) -> None:
     result = invoke("compare", home / "run", "--transcripts", home / "transcripts", "--json")
     data = json.loads(result.stdout)

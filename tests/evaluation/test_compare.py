@@ -223,3 +223,17 @@ def test_one_video_has_figures_and_neither_intervals_nor_findings(tmp_path: Path
         sides = (measure.caption, measure.transcript, measure.both, measure.difference)
         assert all(math.isnan(side.low) for side in sides if side is not None), measure.name
     assert {row[4] for row in table(found.measures).rows} == {"", "1.000"}
+
+
+def test_a_transcript_of_one_video_of_many_gives_no_intervals_of_speech(tmp_path: Path) -> None:
+    rows = [video_rows(f"{n}.mp4", ("a cat", "a dog runs")) for n in range(5)]
+    run = write_run(tmp_path / "run", rows)
+    (tmp_path / "0.vtt").write_text(vtt((0, 8, "my cat"), (8, 16, "the big dog")))
+    found = run_compare(run, tmp_path)
+    for name in ("words_said", "any_word_said", "jaccard"):
+        both = found.measure(name).both
+        assert both is not None and both.value > 0 and math.isnan(both.low)
+    words = found.measure("distinct_1").transcript
+    assert words is not None and math.isnan(words.low)
+    assert found.offsets is not None and math.isnan(found.offsets.best_s.low)
+    assert math.isnan(found.offsets.timing["in time"].low)

@@ -63,6 +63,17 @@ def test_one_video_has_a_figure_and_no_interval() -> None:
     assert math.isnan(found.low) and math.isnan(found.high)
 
 
+def test_where_one_video_counts_there_is_no_interval() -> None:
+    videos = Videos(np.array([0, 0, 1, 2]))
+    only_first, two = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.0, 1.0])
+    both = [np.array([0.3, 0.5, 0.0, 0.0]), np.array([0.3, 0.5, 0.0, 1.0])]
+    of_one, of_two = ratios(videos, np.stack(both, axis=1), np.stack([only_first, two], axis=1))
+    assert of_one.value == 0.4 and math.isnan(of_one.low) and math.isnan(of_one.high)
+    assert of_two.low < of_two.value < of_two.high
+    difference = paired(videos, both[0], np.zeros(4), only_first)
+    assert math.isnan(difference.low) and difference.p == 1.0
+
+
 def test_nothing_to_divide_by_is_unknown() -> None:
     videos = Videos(np.array([0, 1]))
     (found,) = ratios(videos, np.zeros((2, 1)), np.zeros((2, 1)))

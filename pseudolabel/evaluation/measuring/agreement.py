@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from pseudolabel.captions.words import Tokens, content_word, words
 from pseudolabel.evaluation.clips import Clips
-from pseudolabel.evaluation.measuring.intervals import Estimate, Floats, Videos, divided, interval
+from pseudolabel.evaluation.measuring.intervals import (
+    Estimate,
+    Floats,
+    Videos,
+    divided,
+    interval,
+    of_several,
+)
 from pseudolabel.evaluation.measuring.spoken import SpokenWords
 
 FARTHEST_S = 30  # how far speech is moved against the picture
@@ -152,12 +159,12 @@ def _found(said: Floats, wanted: Floats, timing: Floats, videos: Videos) -> Offs
     has_speech = timing.sum(axis=1, keepdims=True)
     kinds = np.concatenate([timing, has_speech], axis=1)
     drawn_kinds = videos.drawn(kinds)
-    kind_rounds = divided(drawn_kinds[:, :-1], drawn_kinds[:, -1:])
+    kind_rounds = of_several(divided(drawn_kinds[:, :-1], drawn_kinds[:, -1:]), has_speech)
     kind_shares = timing.sum(axis=0) / has_speech.sum()
     by_video = np.concatenate([said, wanted[:, None]], axis=1)
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
     shares = total[:-1] / total[-1]
-    rounds = divided(drawn[:, :-1], drawn[:, -1:])
+    rounds = of_several(divided(drawn[:, :-1], drawn[:, -1:]), wanted[:, None])
     is_known = np.isfinite(rounds).all(axis=1)
     rounds = rounds[is_known]
     best_of_rounds = OFFSETS_S[_best(rounds)]

@@ -50,7 +50,7 @@ def diversities(texts: Sequence[str], tokens: Tokens, videos: Videos) -> dict[st
 
     def measured(value_of: str, kinds: _Kinds) -> Diversity:
         value = getattr(kinds, value_of)(everything)
-        if videos.count < 2 or not np.isfinite(value):
+        if kinds.videos < 2 or not np.isfinite(value):
             return Diversity(value, np.full(ROUNDS, np.nan))
         rounds = np.array([getattr(kinds, value_of)(some) for some in chosen])
         return Diversity(value, value + rounds - np.nanmean(rounds))
@@ -69,6 +69,7 @@ class _Kinds:
     def __init__(self, kind: NDArray[np.int64], video: NDArray[np.int64]) -> None:
         order = np.argsort(kind, kind="stable")
         self._video = video[order]
+        self.videos = len(np.unique(video))
         ordered = kind[order]
         self._starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
         self._starts = self._starts if len(ordered) else np.zeros(0, np.int64)

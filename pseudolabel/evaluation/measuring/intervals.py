@@ -98,7 +98,18 @@ def ratios(videos: Videos, numerators: Floats, denominators: Floats) -> list[Est
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
     values = divided(total[:columns], total[columns:])
     rounds = divided(drawn[:, :columns], drawn[:, columns:])
+    rounds = of_several(rounds, by_video[:, columns:])
     return [interval(value, found) for value, found in zip(values, rounds.T, strict=True)]
+
+
+def of_several(rounds: Floats, weights: Floats) -> Floats:
+    """Rounds of which two videos or more can differ; others say the same each time: NaN.
+
+    Args:
+        rounds: `(rounds, K)`.
+        weights: `(videos, K)`, or one column for all: 0 where a video does not count.
+    """
+    return np.where((weights != 0).sum(axis=0) < 2, np.nan, rounds)
 
 
 def interval(value: float, rounds: Floats) -> Estimate:
@@ -120,7 +131,8 @@ def paired(videos: Videos, first: Floats, second: Floats, per: Floats) -> Differ
     """
     by_video = videos.sums(np.stack([first - second, per], axis=1))
     total, drawn = by_video.sum(axis=0), videos.drawn(by_video)
-    found = interval(float(divided(total[0], total[1])), divided(drawn[:, 0], drawn[:, 1]))
+    rounds = of_several(divided(drawn[:, :1], drawn[:, 1:]), by_video[:, 1:])
+    found = interval(float(divided(total[0], total[1])), rounds[:, 0])
     flipped = np.abs(videos.flips(by_video[:, :1])[:, 0])
     as_large = int((flipped >= abs(total[0]) - 1e-12).sum())
     p = (as_large + 1) / (videos.rounds + 1) if np.isfinite(found.value) else float("nan")
