@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from pseudolabel.evaluation.clips import Clips, read_clips
 from pseudolabel.evaluation.comparison import Comparison, Found, Measure
 from pseudolabel.evaluation.measuring import measures
 from pseudolabel.evaluation.measuring.agreement import OffsetSearch, overlap, search_offsets
-from pseudolabel.evaluation.measuring.grounding import clip_pictures, likeness
+from pseudolabel.evaluation.measuring.grounding import Likeness, clip_pictures, likeness
 from pseudolabel.evaluation.measuring.intervals import Videos
 from pseudolabel.evaluation.measuring.rated import rating_measures
 from pseudolabel.evaluation.measuring.scoring import reference_measures
@@ -236,6 +236,7 @@ def _add_groundedness(
         )
         cut = [_cut(side, scorer) for side in (clips.captions, texts.said)]
     findings.measures += measures.groundedness(caption, said, videos)
+    findings.warnings += _without_chance(caption, said)
     for name, found in (("caption", caption), ("transcript", said)):
         findings.columns[f"{name}_similarity"] = found.similarity
         findings.columns[f"{name}_percentile"] = found.percentile
@@ -244,6 +245,12 @@ def _add_groundedness(
             f"{options.scorer} reads only the beginning of {cut[0]} captions and of the speech of "
             f"{cut[1]} clips: they are longer than it takes"
         )
+
+
+def _without_chance(caption: Likeness, said: Likeness) -> Iterator[str]:
+    for what, found in (("captions", caption), ("speech", said)):
+        if np.isfinite(found.similarity).any() and not np.isfinite(found.threshold):
+            yield f"{what} of one video only: there is no chance to hold their likeness against"
 
 
 def _cut(texts: Sequence[str], scorer: Scorer) -> int:

@@ -194,8 +194,8 @@ def p_value(p: float) -> str:
 
 
 def _headline(found: Estimate | None, label: str) -> Headline:
-    if found is None:
-        return Headline("", label)
+    if found is None or not math.isfinite(found.value):
+        return Headline("\u2013", label)
     note = ""
     if math.isfinite(found.low):
         note = f"95 %: {100 * found.low:.0f} to {100 * found.high:.0f} %"

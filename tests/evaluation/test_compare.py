@@ -237,3 +237,23 @@ def test_a_transcript_of_one_video_of_many_gives_no_intervals_of_speech(tmp_path
     assert words is not None and math.isnan(words.low)
     assert found.offsets is not None and math.isnan(found.offsets.best_s.low)
     assert math.isnan(found.offsets.timing["in time"].low)
+
+
+def test_captions_of_one_video_are_not_above_or_below_chance(tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", seconds=16, fps=10)
+    rows = [video_rows("a.mp4", ("a cat", "a dog"), source=str(tmp_path / "a.mp4"))]
+    run = write_run(tmp_path / "run", rows)
+    (tmp_path / "a.vtt").write_text(vtt((0, 8, "a red circle"), (8, 16, "a dog")))
+    found = run_compare(run, tmp_path / "a.vtt", scorer="demo", frames=1)
+    jsonschema.validate(json.loads(found.to_json()), load_schema("compare.v1"))
+    similarity = found.measure("similarity").caption
+    assert similarity is not None and math.isfinite(similarity.value)
+    for name in ("above_chance", "percentile"):
+        measure = found.measure(name)
+        assert measure.caption is not None and measure.difference is not None
+        assert math.isnan(measure.caption.value) and math.isnan(measure.difference.p)
+    assert any("captions of one video only" in warning for warning in found.warnings)
+    page = write_report(found, str(tmp_path / "report"), page_clips=2).read_text(encoding="utf-8")
+    assert "nan" not in page.partition("<script")[0].partition("<body>")[2].lower()
+    rows_of_clips = pq.read_table(tmp_path / "report" / CLIPS)
+    assert rows_of_clips["caption_percentile"].null_count == 2

@@ -30,20 +30,20 @@ class Likeness:
 
     similarity: Floats  # cosine, mean over the clip's frames
     chance: Floats  # the same, of a text of another video with this clip's frames
-    threshold: float  # 95 % of chance lies below
+    threshold: float  # 95 % of chance lies below; NaN: there is no text of another video
 
     @property
     def above_chance(self) -> Floats:
-        """1 where the similarity is above the threshold, else 0; NaN where there is none."""
+        """1 where the similarity is above the threshold, else 0; NaN where either is not known."""
         above = (self.similarity > self.threshold).astype(float)
-        return np.where(np.isnan(self.similarity), np.nan, above)
+        return np.where(np.isnan(self.similarity + self.threshold), np.nan, above)
 
     @property
     def percentile(self) -> Floats:
-        """Which share of chance lies below, in percent."""
+        """Which share of chance lies below, in percent; NaN where either is not known."""
         chance = np.sort(self.chance[np.isfinite(self.chance)])
         below = np.searchsorted(chance, self.similarity) * (100 / max(1, len(chance)))
-        return np.where(np.isnan(self.similarity), np.nan, below)
+        return np.where(np.isnan(self.similarity + self.threshold), np.nan, below)
 
 
 def clip_pictures(
