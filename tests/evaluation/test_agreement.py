@@ -118,3 +118,17 @@ def test_without_content_there_is_no_offset() -> None:
     assert (
         search_offsets(clips, content_tokens(clips.captions), spoken, Videos(clips.video)) is None
     )
+
+
+def test_a_transcript_of_silence_is_no_speech_that_says_something_else() -> None:
+    clips = clips_of([["a dog runs on grass", "a red car"], ["a cat sleeps", "two men"]])
+    said = spoken_words([TranscriptSegment(Span(0.0, 16.0), "dog runs grass red car here")])
+    silent = spoken_words([])
+    content, videos = content_tokens(clips.captions), Videos(clips.video)
+    with_silence = search_offsets(clips, content, {0: said, 1: silent}, videos)
+    without = search_offsets(clips, content, {0: said}, videos)
+    assert with_silence is not None and without is not None
+    timing = {name: share.value for name, share in with_silence.timing.items()}
+    assert timing["in time"] == 1.0 and timing["not said"] == 0.0
+    assert [s.value for s in with_silence.shares] == [s.value for s in without.shares]
+    assert search_offsets(clips, content, {0: silent, 1: silent}, videos) is None

@@ -96,6 +96,8 @@ def search_offsets(
     steps = np.zeros((videos.count, len(OFFSETS_S) + 1))
     wanted = np.zeros(videos.count)
     for video, said in spoken.items():
+        if not said.words:
+            continue  # a transcript of silence, as `transcribe` writes it
         times_s = _times_by_word(said)
         for clip in range(*clips.of_video(video).indices(len(clips))):
             content = captions.of(clip)
