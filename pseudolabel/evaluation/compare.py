@@ -236,6 +236,11 @@ def _add_groundedness(
         )
         cut = [_cut(side, scorer) for side in (clips.captions, texts.said)]
     findings.measures += measures.groundedness(caption, said, videos)
+    if unseen := int((~np.isfinite(pictures).all(axis=1)).sum()):
+        findings.warnings.append(
+            f"{unseen} of {len(clips)} clips have no frame that can be read: groundedness leaves "
+            "them out"
+        )
     findings.warnings += _without_chance(caption, said)
     for name, found in (("caption", caption), ("transcript", said)):
         findings.columns[f"{name}_similarity"] = found.similarity

@@ -161,7 +161,10 @@ def test_the_scorer_counts_frames_and_tells_what_it_cuts(tmp_path: Path) -> None
     assert counted[-1] == 8
     assert any("beginning of 0 captions and of the speech of 1 clips" in w for w in found.warnings)
     (tmp_path / "a.vtt").write_text(vtt((0, 8, "so"), (8, 16, "a dog")))
-    assert not any("beginning" in warning for warning in compare(run, options).warnings)
+    warnings = compare(run, options).warnings
+    assert not any("beginning" in warning or "no frame" in warning for warning in warnings)
+    videos[1].unlink()
+    assert any("2 of 4 clips have no frame" in w for w in compare(run, options).warnings)
 
 
 def test_ratings_become_shares(run: str, transcripts: Path, tmp_path: Path) -> None:
