@@ -45,6 +45,18 @@ def test_the_spread_lies_around_the_figure() -> None:
         assert figure.rounds.std() > 0 or name == "duplicates"
 
 
+def test_95_percent_of_intervals_hold_the_vocabulary() -> None:
+    random = np.random.default_rng(0)
+    videos, held = Videos(np.arange(50)), 0
+    for _ in range(60):  # few words of many a video, many of some: 8 new ones each in the mean
+        counts = np.where(random.random(50) < 0.25, random.poisson(26, 50), random.poisson(2, 50))
+        texts = [" ".join(f"w{v}x{w}" for w in range(n)) for v, n in enumerate(counts)]
+        figure = diversities(texts, tokens(texts), videos)["vocabulary"]
+        low, high = np.percentile(figure.rounds, (2.5, 97.5))
+        held += bool(low <= 400 <= high)
+    assert 51 <= held <= 60  # of 60; half as wide, they held it 45 times
+
+
 def bleu(texts: list[str]) -> np.ndarray:
     return self_bleu(tokens(texts), np.arange(len(texts)))
 

@@ -29,7 +29,8 @@ def diversities(texts: Sequence[str], tokens: Tokens, videos: Videos) -> dict[st
 
     A bootstrap of these is biased, since a video that is drawn twice adds nothing new. Rounds
     take half of the videos instead, without replacement, and tell how far the figure varies
-    around their mean (the delete-half jackknife; Shao & Wu 1989).
+    around their mean (the delete-half jackknife; Shao & Wu 1989). A vocabulary grows with the
+    videos, so that of half of them varies in proportion.
 
     Args:
         texts: One a clip; empty ones are no texts.
@@ -53,7 +54,10 @@ def diversities(texts: Sequence[str], tokens: Tokens, videos: Videos) -> dict[st
         if kinds.videos < 2 or not np.isfinite(value):
             return Diversity(value, np.full(ROUNDS, np.nan))
         rounds = np.array([getattr(kinds, value_of)(some) for some in chosen])
-        return Diversity(value, value + rounds - np.nanmean(rounds))
+        mean = np.nanmean(rounds)
+        if value_of == "kinds" and mean > 0:
+            return Diversity(value, value * rounds / mean)
+        return Diversity(value, value + rounds - mean)
 
     return {
         "vocabulary": measured("kinds", ones),
