@@ -20,7 +20,8 @@ from pseudolabel.captioners.sources import (
 )
 from pseudolabel.errors import InputError
 from pseudolabel.evaluation.evaluate import Evaluation, check_writable, evaluate
-from pseudolabel.evaluation.metrics.matching import Extent, Of, ReferencedVideos
+from pseudolabel.evaluation.metrics.java import find_java
+from pseudolabel.evaluation.metrics.matching import Extent, Of, ReferencedVideos, check_of
 from pseudolabel.evaluation.metrics.references import References, read_references
 from pseudolabel.records import Span, Video
 from pseudolabel.runs.caption import caption_videos
@@ -81,6 +82,9 @@ def evaluate_model(
     """
     if per_id is not None:
         check_writable(per_id)
+    check_of(of)
+    if java:
+        find_java()  # scores come last: hours of captioning are not lost to what is known now
     against = read_references(references)
     captioner = replace(model.captioner, model=_as_typed(model.captioner.model))
     wanted, extent = _wanted(model.videos, against)

@@ -11,7 +11,13 @@ import pytest
 from typer.testing import Result
 
 from pseudolabel.captioners.options import CaptionOptions
-from pseudolabel.errors import CaptionerError, InputError, OptionError, RunError
+from pseudolabel.errors import (
+    CaptionerError,
+    EvaluationError,
+    InputError,
+    OptionError,
+    RunError,
+)
 from pseudolabel.evaluation.evaluate import Evaluation, evaluate
 from pseudolabel.evaluation.evaluate_model import ModelUnderTest, evaluate_model
 from pseudolabel.runs.options import RunOptions
@@ -140,12 +146,19 @@ def test_videos_that_are_not_there_or_not_clear(
         score(checkpoint, tmp_path / "two", references)
 
 
-def test_what_cannot_be_is_told_before_captioning(videos: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_is_told_before_captioning(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     references = written(tmp_path / "r.json", {"a": ["a cat"]})
     with pytest.raises(CaptionerError, match="not a folder"):
         score("./nothing", videos, references)
     with pytest.raises(OptionError, match="--per-id"):
         score("./nothing", videos, references, per_id="scores.txt")
+    with pytest.raises(OptionError, match="--of frame"):
+        score("./nothing", videos, references, of="frame")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EvaluationError, match="no java"):
+        evaluate_model(ModelUnderTest(CaptionOptions("./nothing"), str(videos)), references)
 
 
 def test_the_command(

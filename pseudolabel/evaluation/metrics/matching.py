@@ -52,8 +52,7 @@ def match(
         InputError: If two predictions lay claim to one id, or one prediction to two.
         OptionError: If `of` is not allowed, or is "video" for references of stretches.
     """
-    if of not in (None, "clip", "video"):
-        raise OptionError(f"--of {of}: not a kind of reference", hint="one of: clip, video")
+    check_of(of)
     names = _Names(references)
     if references.segments and any(p.span is not None for p in predictions):
         if of == "video":
@@ -65,6 +64,16 @@ def match(
     if of == "clip" or (of is None and _are_of_clips(predictions, names)):
         return _by_label(predictions, names)
     return _by_video(predictions, names, of)
+
+
+def check_of(of: str | None) -> None:
+    """Refuse what `match` takes for no kind of reference.
+
+    Raises:
+        OptionError: If it is none.
+    """
+    if of not in (None, "clip", "video"):
+        raise OptionError(f"--of {of}: not a kind of reference", hint="one of: clip, video")
 
 
 class _Names:
