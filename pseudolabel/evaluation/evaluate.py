@@ -120,4 +120,5 @@ def _write_rows(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     else:
         out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with explained(path, EvaluationError, hint=None):
-        write_whole(Path(path), out.getvalue().encode())
+        # JSON can hold half a character, which has no UTF-8; its escape is JSON again.
+        write_whole(Path(path), out.getvalue().encode("utf-8", "backslashreplace"))

@@ -57,6 +57,23 @@ def test_scores_of_each_id(tmp_path: Path, run: str, human: str, suffix: str) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["human.json", "run", path.name]
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_half_a_character_in_a_caption_is_written_as_its_escape(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "captions.json").write_text('{"v1": "a \\ud800 man"}')
+    (tmp_path / "human.json").write_text('{"v1": ["a man"]}')
+    path = tmp_path / f"scores.{suffix}"
+    evaluate(
+        *(str(tmp_path / "captions.json"), str(tmp_path / "human.json")),
+        java=False,
+        per_id=str(path),
+    )
+    text = path.read_text(encoding="utf-8")
+    assert "a \\ud800 man" in text
+    assert suffix == "csv" or json.loads(text)["caption"] == "a \ud800 man"
+
+
 def test_a_file_that_cannot_be_written_is_told_before_scoring(run: str, tmp_path: Path) -> None:
     for path, message in (("scores.xlsx", "not a kind of file"), ("no/s.csv", "does not exist")):
         with pytest.raises(OptionError, match=message):
