@@ -19,9 +19,8 @@ from pseudolabel.evaluation.measuring.agreement import OffsetSearch, overlap, se
 from pseudolabel.evaluation.measuring.grounding import Likeness, clip_pictures, likeness
 from pseudolabel.evaluation.measuring.intervals import Videos
 from pseudolabel.evaluation.measuring.rated import rating_measures
-from pseudolabel.evaluation.measuring.scoring import reference_measures
+from pseudolabel.evaluation.measuring.scoring import Judged, judged_clips, reference_measures
 from pseudolabel.evaluation.measuring.spoken import SpokenWords, spoken_words
-from pseudolabel.evaluation.metrics.references import read_references
 from pseudolabel.evaluation.transcripts.source import TranscriptSource
 from pseudolabel.runs.cores import usable_cores
 
@@ -100,10 +99,12 @@ def compare(
     Raises:
         InputError: If there is no clip, or no transcript of any of its videos.
         CaptionerError: If a scorer or text encoder cannot be loaded.
+        EvaluationError: If no reference is of a clip, or Java is missing or fails.
     """
     say = on_step or (lambda _line: None)
     say("reading clips and transcripts")
     texts = read_texts(where, options)
+    judged, rated = _of_people(texts, options)
     videos = Videos(texts.clips.video, seed=options.seed)
     findings = _Findings(columns={"transcript": texts.said}, warnings=_warnings(texts))
     say("comparing words")
@@ -114,14 +115,10 @@ def compare(
     if options.scorer is not None:
         say(f"looking at {options.frames} frames of each clip with {options.scorer}")
         _add_groundedness(findings, texts, options, videos, on_progress)
-    if options.references is not None:
+    if judged is not None:
         say("scoring against references")
-        references = read_references(options.references)
-        findings.measures += reference_measures(
-            texts.clips, texts.said, references, java=options.java, seed=options.seed
-        )
-    if options.ratings is not None:
-        findings.measures += rating_measures(options.ratings, texts.clips, options.seed)
+        _add_references(findings, texts, judged, options)
+    findings.measures += rated
     return Comparison(
         source=where,
         compared=texts.clips,
@@ -256,6 +253,26 @@ def _without_chance(caption: Likeness, said: Likeness) -> Iterator[str]:
     for what, found in (("captions", caption), ("speech", said)):
         if np.isfinite(found.similarity).any() and not np.isfinite(found.threshold):
             yield f"{what} of one video only: there is no chance to hold their likeness against"
+
+
+def _of_people(texts: Texts, options: CompareOptions) -> tuple[Judged | None, list[Measure]]:
+    """References and ratings: read first, for other judges may work for hours before them."""
+    judged, rated = None, list[Measure]()
+    if options.references is not None:
+        judged = judged_clips(texts.clips, options.references, java=options.java)
+    if options.ratings is not None:
+        rated += rating_measures(options.ratings, texts.clips, options.seed)
+    return judged, rated
+
+
+def _add_references(
+    findings: _Findings, texts: Texts, judged: Judged, options: CompareOptions
+) -> None:
+    scores, told = reference_measures(
+        texts.clips, texts.said, judged, java=options.java, seed=options.seed
+    )
+    findings.measures += scores
+    findings.warnings += told
 
 
 def _cut(texts: Sequence[str], scorer: Scorer) -> int:

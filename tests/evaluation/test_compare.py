@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.contract import load_schema
-from pseudolabel.errors import InputError, OptionError, RunError
+from pseudolabel.errors import EvaluationError, InputError, OptionError, RunError
 from pseudolabel.evaluation.clips import read_clips
 from pseudolabel.evaluation.compare import CompareOptions, compare
 from pseudolabel.evaluation.comparison import Comparison
@@ -212,6 +212,29 @@ def test_scores_against_references_are_those_of_evaluate(
     assert bleu.caption.value > bleu.transcript.value > 0
     assert {m.name for m in found.measures if m.group == "references"} >= {"rouge_l", "cider"}
     assert "meteor" not in {m.name for m in found.measures}
+    assert any("over 2 ids with 3 references" in warning for warning in found.warnings)
+    assert any("CIDEr over 2 ids" in warning for warning in found.warnings)
+
+
+def test_what_is_wrong_with_the_files_of_people_is_told_before_the_judges_work(
+    run: str, transcripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusal(**options: Any) -> str:
+        steps: list[str] = []
+        options = {"scorer": "./no-such-scorer", "java": False, **options}
+        with pytest.raises((InputError, EvaluationError)) as error:
+            compare(run, CompareOptions(str(transcripts), **options), on_step=steps.append)
+        assert steps == ["reading clips and transcripts"]
+        return str(error.value)
+
+    references = tmp_path / "references.json"
+    references.write_text(json.dumps({"z.mp4#0": ["a man"]}))
+    assert "No such file" in refusal(references="missing.json")
+    assert "No such file" in refusal(ratings="missing.json")
+    told = refusal(references=str(references))
+    assert "captions are of 'a.mp4#0'" in told and "references of 'z.mp4#0'" in told
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "no java" in refusal(references=str(references), java=True)
 
 
 def test_one_video_has_figures_and_neither_intervals_nor_findings(tmp_path: Path) -> None:

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Measure
 from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, interval
-from pseudolabel.evaluation.metrics.matching import match
+from pseudolabel.evaluation.metrics.java import find_java
+from pseudolabel.evaluation.metrics.matching import Matched, match
 from pseudolabel.evaluation.metrics.predictions import predictions_of
-from pseudolabel.evaluation.metrics.references import References
-from pseudolabel.evaluation.metrics.scores import CaptionScorer, CaptionScores
+from pseudolabel.evaluation.metrics.references import References, read_references
+from pseudolabel.evaluation.metrics.scores import (
+    CaptionScorer,
+    CaptionScores,
+    nothing_in_common,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Which clips people wrote of, and what."""
+
+    references: References
+    matched: Matched
+
+
+def judged_clips(clips: Clips, references: str, *, java: bool) -> Judged:
+    """Match clips with references: what is wrong with these is told before hours of other work.
+
+    Args:
+        clips: What was captioned.
+        references: A file, as for `read_references`.
+        java: Whether it will be needed.
+
+    Raises:
+        EvaluationError: If nothing matches, or Java is missing.
+        InputError: If the file cannot be read, or two clips lay claim to one id.
+    """
+    if java:
+        find_java()
+    against, predictions = read_references(references), predictions_of(clips)
+    matched = match(predictions, against)
+    if not matched.chosen:
+        raise nothing_in_common({p.label: p.caption for p in predictions}, against.captions)
+    return Judged(against, matched)
 
 
 def reference_measures(
-    clips: Clips,
-    said: Sequence[str],
-    references: References,
-    *,
-    java: bool,
-    seed: int = 0,
-) -> Iterator[Measure]:
+    clips: Clips, said: Sequence[str], judged: Judged, *, java: bool, seed: int = 0
+) -> tuple[list[Measure], list[str]]:
     """BLEU, METEOR, ROUGE-L and CIDEr of both, over the clips that have references.
 
     Intervals draw whole videos of the ids and follow the scores of single ids; BLEU of a set is
@@ -31,22 +61,30 @@ def reference_measures(
     Args:
         clips: What was captioned.
         said: What was said during each.
-        references: What people wrote.
+        judged: What people wrote.
         java: Without it METEOR is left out.
         seed: Of the draws.
 
+    Returns:
+        The measures, and what to know of them: what they are over, and what CIDEr is worth there.
+
     Raises:
-        EvaluationError: If nothing matches, or Java is missing.
-        InputError: If two clips lay claim to one id.
+        EvaluationError: If Java fails.
     """
-    matched = match(predictions_of(clips), references)
-    with CaptionScorer(references.captions, java=java) as scorer:
+    chosen = judged.matched.chosen
+    with CaptionScorer(judged.references.captions, java=java) as scorer:
         caption, speech = (
-            scorer.score({key: texts[clip] for key, clip in matched.chosen.items()})
+            scorer.score({key: texts[clip] for key, clip in chosen.items()})
             for texts in (clips.captions, said)
         )
-    video = [int(clips.video[matched.chosen[key]]) for key in caption.ids]
-    yield from _measures(caption, speech, Videos.among(video, seed=seed))
+    video = [int(clips.video[chosen[key]]) for key in caption.ids]
+    over = (
+        f"scores against references are over {len(caption.ids)} ids with "
+        f"{caption.reference_captions} references ({judged.references.shape}; matched "
+        f"{judged.matched.by}); words by {caption.tokenizer}"
+    )
+    measures = list(_measures(caption, speech, Videos.among(video, seed=seed)))
+    return measures, [over, *caption.warnings]
 
 
 def _measures(caption: CaptionScores, speech: CaptionScores, videos: Videos) -> Iterator[Measure]:

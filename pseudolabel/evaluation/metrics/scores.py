@@ -104,7 +104,7 @@ class CaptionScorer:
         """
         ids = tuple(sorted(captions.keys() & self._references.keys()))
         if not ids:
-            raise _nothing_in_common(captions, self._references)
+            raise nothing_in_common(captions, self._references)
         references = self._words_of_references(ids)
         texts = self._tokenizer.tokenize([captions[key] for key in ids])
         said = dict(zip(ids, texts, strict=True))
@@ -188,9 +188,10 @@ def _warnings(references: Words, said: Mapping[str, str]) -> list[str]:
     return warnings
 
 
-def _nothing_in_common(
+def nothing_in_common(
     captions: Mapping[str, str], references: Mapping[str, Sequence[str]]
 ) -> EvaluationError:
+    """That no id has both, and of what each side is."""
     if not captions:
         return EvaluationError("there are no captions to score")
     if not references:
