@@ -9,6 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from pseudolabel.errors import OptionError
+
 from ._progress import steps
 from ._shared import option, say, stdout, visible
 
@@ -79,7 +81,7 @@ def compare(
     """
     from pseudolabel.evaluation.compare import CompareOptions
     from pseudolabel.evaluation.compare import compare as compare_texts
-    from pseudolabel.evaluation.report import write_report
+    from pseudolabel.evaluation.report import check_out, write_report
     from pseudolabel.runs.cores import usable_cores
 
     options = CompareOptions(
@@ -94,6 +96,10 @@ def compare(
         device=device,
         workers=workers,
     )
+    if out is not None:
+        check_out(out)
+    elif rate:
+        raise OptionError("--rate without --out", hint="--out FOLDER, for the page with the sheet")
     with steps("frames looked at") as (on_step, on_progress):
         found = compare_texts(captions, options, on_step=on_step, on_progress=on_progress)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,22 @@ _ABOUT: Mapping[Group, str] = {
     ),
     "agreement": "Content words in their base form, over the clips in which something is said.",
 }
+
+
+def check_out(out: str) -> None:
+    """Refuse a folder that cannot be made or written before hours of work, not after them.
+
+    Raises:
+        OptionError: If it cannot.
+    """
+    path = os.path.abspath(out)  # noqa: PTH100 - without asking what may not be read
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)  # noqa: PTH120
+    if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):  # noqa: PTH112
+        raise OptionError(
+            f"--out {out}: cannot be written: {path} is no folder to write to",
+            hint="choose another folder",
+        )
 
 
 def write_report(

@@ -96,6 +96,7 @@ def test_a_bar_counts_frames_between_the_lines_of_steps(
         (["run", "--transcripts", "transcripts", "--map", "none.csv"], "none.csv"),
         (["run", "--transcripts", "transcripts", "--rate", "--out", "r"], "--rate"),
         (["run", "--transcripts", "transcripts", "--out", "run/run.json"], "--out"),
+        (["run", "--transcripts", "transcripts", "--rate"], "--rate without --out"),
     ],
 )
 def test_what_does_not_work_is_one_line_and_a_hint(
@@ -112,3 +113,15 @@ def test_what_does_not_work_is_one_line_and_a_hint(
     assert len(errors) == 1 and told in errors[0], result.stderr
     assert "hint: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "more", [("--out", "run/run.json"), ("--out", "run/run.json/r"), ("--rate",)]
+)
+def test_a_report_that_cannot_be_is_told_before_the_work(
+    home: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(home)
+    result = invoke("compare", "run", "--transcripts", "transcripts", *more)
+    assert result.exit_code == 1
+    assert "reading clips" not in result.stderr and not result.stdout
