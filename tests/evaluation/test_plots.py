@@ -76,7 +76,12 @@ def test_curves_leave_out_what_is_not_a_number() -> None:
     assert "nan" not in svg
 
 
-@pytest.mark.parametrize("values", [[], [NAN], [1.0], [0.0, 0.0], [-5e9, 5e9], [1e-12, 2e-12]])
+NEARLY_ALIKE = [[0.3, 0.3 + 5e-14], [-0.1, -0.10000000000000002], [1e-5, 1e-5 + 1e-13]]
+
+
+@pytest.mark.parametrize(
+    "values", [[], [NAN], [1.0], [0.0, 0.0], [-5e9, 5e9], [1e-12, 2e-12], *NEARLY_ALIKE]
+)
 def test_any_values_make_a_plot(values: list[float]) -> None:
     for svg in (
         histograms(values, values, NAMES, title="h"),

@@ -291,7 +291,7 @@ def _axis_label(label: str, y: float) -> str:
 
 def _ticks(low: float, high: float, *, from_zero: bool = True) -> list[float]:
     """Four to eight round numbers that hold both ends."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # the same, but for rounding
         high = low + (abs(low) or 1.0)
     rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))
@@ -299,7 +299,8 @@ def _ticks(low: float, high: float, *, from_zero: bool = True) -> list[float]:
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if from_zero:
         first, last = min(first, 0), max(last, 0)
-    return [round(n * step, 12) for n in range(first, last + 1)]
+    digits = 3 - math.floor(math.log10(step))
+    return [round(n * step, digits) for n in range(first, last + 1)]
 
 
 def _tick_writer(ticks: Sequence[float], percent: bool = False) -> Callable[[float], str]:
