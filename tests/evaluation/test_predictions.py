@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.errors import HubError, InputError, OptionError, RunError
-from pseudolabel.evaluation.metrics.matching import Of, match
+from pseudolabel.evaluation.metrics.matching import Of, ReferencedVideos, match
 from pseudolabel.evaluation.metrics.predictions import Prediction, read_predictions
 from pseudolabel.evaluation.metrics.references import References, Segment
 from pseudolabel.records import Span
@@ -164,6 +164,25 @@ def test_stretches_take_the_clip_that_overlaps_most() -> None:
         match([Prediction("v", "x", 0, Span(100, 108))], against)
     by_id = [Prediction("v#1", "x")]  # a file that has the references' own ids
     assert chosen(by_id, against) == {"v#1": "v#1"}
+
+
+def test_stretches_of_videos_with_one_name_in_two_folders() -> None:
+    predicted = clips("a/v.mp4", "b/v.mp4", "w.mp4", each=1)
+    of_w = References("r", "r", {"w#0": ("x",)}, {}, {"w#0": Segment("w", Span(0, 8))})
+    found = match(predicted, of_w)  # nothing is asked of the two
+    assert dict(found.chosen) == {"w#0": 2}
+    assert found.without_reference == ("a/v.mp4", "b/v.mp4")
+    ids = ("a/v.mp4", "b/v.mp4")
+    of_both = References(
+        *("r", "r", {f"{video}#0": ("x",) for video in ids}, {}),
+        {f"{video}#0": Segment(video, Span(at, at + 8)) for at, video in enumerate(ids)},
+    )
+    assert chosen(predicted, of_both) == {f"{video}#0": f"{video}#0" for video in ids}
+    with pytest.raises(InputError, match=r"'v.mp4' could be 'a/v.mp4' or 'b/v.mp4'"):
+        match(clips("v.mp4", each=1), of_both)
+    videos = ReferencedVideos(of_both)
+    assert videos.find("b/v.mp4") == ("b/v.mp4", "stretch")
+    assert videos.stretches("b/v.mp4") == (Span(1, 9),)
 
 
 def test_of_is_one_of_two() -> None:

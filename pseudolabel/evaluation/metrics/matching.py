@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +53,7 @@ def match(
         OptionError: If `of` is not allowed, or is "video" for references of stretches.
     """
     check_of(of)
-    names = _Names(references)
+    names = _Names(references.captions, references.aliases)
     if references.segments and any(p.span is not None for p in predictions):
         if of == "video":
             raise OptionError(
@@ -77,14 +77,14 @@ def check_of(of: str | None) -> None:
 
 
 class _Names:
-    """The ids of references, and the other names by which they are found."""
+    """The ids of references, or of their videos, and the other names by which they are found."""
 
-    def __init__(self, references: References) -> None:
-        self._ids = references.captions.keys()
+    def __init__(self, ids: Iterable[str], aliases: Mapping[str, str] | None = None) -> None:
+        self._ids = dict.fromkeys(ids)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for key in self._ids:
             self._by_name[_name(key)].append(key)
-        for alias, key in references.aliases.items():
+        for alias, key in (aliases or {}).items():
             if key in self._ids and key not in self._by_name[_name(alias)]:
                 self._by_name[_name(alias)].append(key)
 
@@ -109,12 +109,13 @@ class ReferencedVideos:
     """
 
     def __init__(self, references: References) -> None:
-        self._names = _Names(references)
+        self._names = _Names(references.captions, references.aliases)
         clips = filter(None, map(_CLIP.fullmatch, references.captions))
         self._with_clips = {_name(clip[1]) for clip in clips}
         self._stretches: dict[str, list[Span]] = defaultdict(list)
         for segment in references.segments.values():
-            self._stretches[_name(segment.video_id)].append(segment.span)
+            self._stretches[segment.video_id].append(segment.span)
+        self._with_stretches = _Names(self._stretches)
 
     def find(self, video_id: str) -> tuple[str, Extent] | None:
         """The name of a video among the references, and what of it they speak of; or None.
@@ -122,9 +123,10 @@ class ReferencedVideos:
         Raises:
             InputError: If it could be several.
         """
-        name = _name(video_id)
         if self._stretches:
-            return (name, "stretch") if name in self._stretches else None
+            found = self._with_stretches.find(video_id)
+            return None if found is None else (found, "stretch")
+        name = _name(video_id)
         if (key := self._names.find(video_id)) is not None:
             return key, "video"
         return (name, "clip") if name in self._with_clips else None
@@ -196,32 +198,35 @@ def _middle(indices: Sequence[int], predictions: Sequence[Prediction]) -> int:
 
 
 def _by_overlap(predictions: Sequence[Prediction], references: References) -> Matched:
+    names = _Names(segment.video_id for segment in references.segments.values())
     clips: dict[str, list[tuple[Span, int]]] = defaultdict(list)
     first: dict[str, Prediction] = {}
+    without = set()
     for index, prediction in enumerate(predictions):
-        name = _name(prediction.video_id)
-        if first.setdefault(name, prediction).video_id != prediction.video_id:
-            raise _both(first[name], prediction, name)
+        video_id = names.find(prediction.video_id)
+        if video_id is None:
+            without.add(prediction.video_id)
+            continue
+        if first.setdefault(video_id, prediction).video_id != prediction.video_id:
+            raise _both(first[video_id], prediction, video_id)
         if prediction.span is not None:
-            clips[name].append((prediction.span, index))
+            clips[video_id].append((prediction.span, index))
     chosen = {}
     for key, segment in references.segments.items():
         overlaps = (
             (_overlap(span, segment.span), -index)
-            for span, index in clips.get(_name(segment.video_id), ())
+            for span, index in clips.get(segment.video_id, ())
         )
         share, index = max(overlaps, default=(0.0, 0))
         if share >= LEAST_OVERLAP:
             chosen[key] = -index
-    known = {_name(segment.video_id) for segment in references.segments.values()}
-    if first.keys() & known and not chosen:
+    if first and not chosen:
         raise InputError(
-            f"of {len(first.keys() & known)} videos that have captions and references, no clip "
+            f"of {len(first)} videos that have captions and references, no clip "
             f"overlaps a stretch of the references by {LEAST_OVERLAP:.0%} of both",
             hint="pseudolabel caption --clips spans, with a table of their start_s and end_s, "
             "captions these stretches",
         )
-    without = {prediction.video_id for name, prediction in first.items() if name not in known}
     by = f"stretches, by the clip that overlaps most (IoU {LEAST_OVERLAP} or more)"
     return Matched(chosen, tuple(sorted(without)), by)
 
