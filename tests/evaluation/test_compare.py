@@ -216,6 +216,26 @@ def test_scores_against_references_are_those_of_evaluate(
     assert any("CIDEr over 2 ids" in warning for warning in found.warnings)
 
 
+def test_captions_that_are_right_on_one_video_alone_are_not_found_better(tmp_path: Path) -> None:
+    captions = ("a red car turns left", "two men cook an egg")
+    run = write_run(tmp_path / "run", [video_rows(f"{n}.mp4", captions) for n in range(8)])
+    references = {
+        f"{n}.mp4#{c}": ["some of her yellow boats sink"] for n in range(8) for c in (0, 1)
+    }
+    references |= {f"0.mp4#{c}": [caption] for c, caption in enumerate(captions)}
+    (tmp_path / "people.json").write_text(json.dumps(references))
+    (tmp_path / "said").mkdir()
+    for n in range(8):
+        (tmp_path / "said" / f"{n}.vtt").write_text(vtt((0, 16, "hello and welcome to it")))
+    people = str(tmp_path / "people.json")
+    found = run_compare(run, tmp_path / "said", references=people, java=False)
+    for measure in (m for m in found.measures if m.group == "references"):
+        assert measure.caption is not None and measure.transcript is not None
+        assert measure.caption.value > measure.transcript.value >= 0
+        assert measure.caption.low >= 0 and measure.transcript.low >= 0
+        assert measure.difference is not None and measure.difference.p > 0.2, measure.name
+
+
 def test_what_is_wrong_with_the_files_of_people_is_told_before_the_judges_work(
     run: str, transcripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

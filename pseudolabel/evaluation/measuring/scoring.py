@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pseudolabel.evaluation.clips import Clips
 from pseudolabel.evaluation.comparison import Measure
-from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, interval
+from pseudolabel.evaluation.measuring.intervals import Videos, from_rounds, interval, paired
 from pseudolabel.evaluation.metrics.java import find_java
 from pseudolabel.evaluation.metrics.matching import Matched, match
 from pseudolabel.evaluation.metrics.predictions import predictions_of
@@ -56,7 +56,8 @@ def reference_measures(
     """BLEU, METEOR, ROUGE-L and CIDEr of both, over the clips that have references.
 
     Intervals draw whole videos of the ids and follow the scores of single ids; BLEU of a set is
-    no mean of those, so its interval is theirs, moved to it.
+    no mean of those, so its interval is theirs, moved to it. Differences are tested on the scores
+    of single ids, the two sides of whole videos exchanged.
 
     Args:
         clips: What was captioned.
@@ -94,11 +95,13 @@ def _measures(caption: CaptionScores, speech: CaptionScores, videos: Videos) -> 
         drawn = videos.drawn(videos.sums(np.stack([first, second, one], axis=1)))
         rounds = drawn[:, :2] / drawn[:, 2:]
         rounds = rounds - rounds.mean(axis=0) + [value, speech.corpus[metric]]
+        apart = from_rounds(value - speech.corpus[metric], rounds[:, 0] - rounds[:, 1])
+        ours, theirs = np.maximum(rounds, 0.0).T  # moved rounds may lie below what is possible
         yield Measure(
             metric.lower().replace("-", "_"),
             "references",
             metric,
-            caption=interval(value, rounds[:, 0]),
-            transcript=interval(speech.corpus[metric], rounds[:, 1]),
-            difference=from_rounds(value - speech.corpus[metric], rounds[:, 0] - rounds[:, 1]),
+            caption=interval(value, ours),
+            transcript=interval(speech.corpus[metric], theirs),
+            difference=replace(apart, p=paired(videos, first, second, one).p),
         )
