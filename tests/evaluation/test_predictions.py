@@ -79,6 +79,13 @@ def test_a_parquet_file_of_clips(tmp_path: Path) -> None:
     assert found.predictions[1].span == Span(8, 16)
 
 
+def test_numbers_of_clips_with_a_point_in_them(tmp_path: Path) -> None:
+    path = tmp_path / "captions.csv"  # as pandas writes a column that had a gap in it
+    path.write_text("video_id,clip_index,caption\na,0.0,x\na,1.0,y\n")
+    found = read_predictions(str(path)).predictions
+    assert [prediction.label for prediction in found] == ["a#0", "a#1"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -148,9 +148,9 @@ def read_texts(value: Any, where: str) -> tuple[str, ...]:
 
 def _clip_index(value: Any, where: str) -> int:
     try:
-        index = int(value)
-        if index == float(value) and index >= 0:
-            return index
+        index = float(value)  # "1.0" as well: a column of whole numbers with a gap in it
+        if index.is_integer() and index >= 0:
+            return int(index)
     except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{where}: clip_index {str(value)[:60]!r} is no whole number, 0 or more")
