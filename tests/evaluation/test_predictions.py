@@ -91,6 +91,11 @@ def test_numbers_of_clips_with_a_point_in_them(tmp_path: Path) -> None:
     [
         ('{"a": ["x", "y"]}', "'a' has 2 captions; one is judged"),
         ("a x\na y\n", "'a' has more than one caption"),
+        ('{"a": "x", "b": "z", "a": "y"}', "'a' stands twice in one object"),
+        (
+            '{"id": "a", "caption": "x"}\n{"id": "b", "id": "c", "caption": "y"}',
+            "'id' stands twice",
+        ),
         ('{"a": {"b": "c"}}', "no known shape"),
         ("{}", "holds no captions"),
         ("video_id,caption,clip_index\na,x,one\n", "clip_index 'one' is no whole number"),

@@ -10,8 +10,10 @@ import codecs
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +190,11 @@ def _parquet(path: str, raw: bytes) -> Table:
 
 
 def _json(path: str, text: str) -> Table | Document:
+    once = partial(_each_once, path)
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        rows = _json_lines(text)
+        rows = _json_lines(text, once)
         if rows is None:
             raise InputError(f"{path}: not JSON: {error}") from None
         return _objects(path, rows)
@@ -204,9 +207,24 @@ def _json(path: str, text: str) -> Table | Document:
     return Document(path, data)
 
 
-def _json_lines(text: str) -> list[Any] | None:
+def _each_once(path: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; JSON's reader would keep the last of two captions with one id, and say nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise InputError(
+            f"{path}: {twice!r} stands twice in one object",
+            hint='each once; several captions of one id are a list: {"a": ["x", "y"]}',
+        )
+    return found
+
+
+def _json_lines(text: str, once: Callable[[list[tuple[str, Any]]], Any]) -> list[Any] | None:
     try:
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
+        lines = (line for line in text.split("\n") if line.strip())
+        return [json.loads(line, object_pairs_hook=once) for line in lines]
     except (ValueError, RecursionError):
         return None
 
