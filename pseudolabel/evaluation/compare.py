@@ -119,6 +119,10 @@ def compare(
         say("scoring against references")
         _add_references(findings, texts, judged, options)
     findings.measures += rated
+    if options.ratings is not None and not rated:
+        findings.warnings.append(
+            f"--ratings {options.ratings}: no clip has a yes or no to both of its texts"
+        )
     return Comparison(
         source=where,
         compared=texts.clips,

@@ -193,6 +193,12 @@ def test_ratings_become_shares(run: str, transcripts: Path, tmp_path: Path) -> N
     measure = run_compare(run, transcripts, ratings=str(path)).measure("rated_1")
     assert measure.caption is not None and measure.transcript is not None
     assert (measure.caption.value, measure.transcript.value) == (1.0, 0.5)
+    document["ratings"] = answers[4:]
+    path.write_text(json.dumps(document))
+    found = run_compare(run, transcripts, ratings=str(path))
+    assert not [m for m in found.measures if m.group == "ratings"]
+    assert any("no clip has a yes or no to both" in warning for warning in found.warnings)
+    document["ratings"] = answers
     answers[0]["clip"] = "z.mp4#0"
     path.write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"rates clip 'z.mp4#0'"):
