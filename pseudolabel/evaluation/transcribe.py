@@ -86,6 +86,7 @@ def transcribe_videos(
         work = itertools.chain(left, _left(listed, folder, tally))
         first = next(work, None)
         if first is None:
+            folder.forget_skipped()
             return tally
         model = Transcriber(files, language=options.language, batch_size=options.batch_size)
         folder.begin(_manifest(files))

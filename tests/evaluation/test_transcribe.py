@@ -162,6 +162,8 @@ def test_what_cannot_be_heard_is_written_down(videos: Path, tmp_path: Path) -> N
     again = transcribe_videos([str(videos)], str(out), TINY)
     assert again.videos == 1, "what was skipped is tried again"
     assert {line["video_id"] for line in skipped(out)} == {"text.mp4", "empty.mp4", "gone.mp4"}
+    last = transcribe_videos([str(videos / "one.mp4")], str(out), TINY)
+    assert (last.already_done, dict(last.skipped), skipped(out)) == (1, {}, [])
 
 
 def test_no_id_leaves_the_folder(videos: Path, tmp_path: Path) -> None:

@@ -93,6 +93,13 @@ class TranscriptFolder:
                 _write(path, json.dumps(made, indent=2, ensure_ascii=False) + "\n")
             self._skipped = (self._root / SKIPPED).open("w", encoding="utf-8")
 
+    def forget_skipped(self) -> None:
+        """Empty the list of what was skipped before, where there is one: now nothing was."""
+        path = self._root / SKIPPED
+        with _explained(self.path):
+            if path.exists() and path.stat().st_size:
+                path.write_bytes(b"")
+
     def write(self, video_id: str, vtt: str, words: str) -> None:
         """Write the transcript of a video.
 
