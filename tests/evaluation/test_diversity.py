@@ -72,6 +72,11 @@ def test_self_bleu_counts_each_text_against_the_others_only() -> None:
     assert bleu(["a a a a", "a b c d"]).min() == pytest.approx(expected)
 
 
+def test_self_bleu_does_not_hang_on_the_order_of_texts() -> None:
+    texts = ["a b c d e f", "a b c d", "a b c d e"]  # the last one is as near to both others
+    assert bleu(texts)[2] == bleu([texts[1], texts[0], texts[2]])[2] == pytest.approx(1.0)
+
+
 def test_self_bleu_looks_at_the_chosen_texts_alone() -> None:
     texts = ["a b c d", "e f g h", "a b c d"]
     assert self_bleu(tokens(texts), np.array([0, 1])).tolist() == [0.0, 0.0]

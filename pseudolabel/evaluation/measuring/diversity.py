@@ -162,7 +162,7 @@ def _bleu(
         if matched + plus == 0 or total + plus == 0:
             return 0.0
         logs += np.log((matched + plus) / (total + plus)) / len(_ORDERS)
-    others = np.delete(lengths, text)
-    closest = others[np.argmin(np.abs(others - lengths[text]))]
+    others = np.sort(np.delete(lengths, text))
+    closest = others[np.argmin(np.abs(others - lengths[text]))]  # of two as close the shorter
     brevity = min(0.0, 1.0 - closest / lengths[text])
     return float(np.exp(logs + brevity))
