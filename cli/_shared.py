@@ -48,9 +48,9 @@ def say(message: str, style: str = "") -> None:
 
 
 def echo_json(data: dict[str, Any]) -> None:
-    """One object as one line on stdout, which is valid JSON whatever a path is called."""
-    line = json.dumps(data, ensure_ascii=False)
-    typer.echo(line.encode("utf-8", "backslashreplace").decode())  # half a pair as \\udce9
+    """One object as one line on stdout; half a character, which has no UTF-8, as its escape."""
+    text = json.dumps(data, ensure_ascii=False)
+    typer.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 # Every option also comes from the environment; saying so at each would double the help.

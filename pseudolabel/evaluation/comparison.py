@@ -86,7 +86,8 @@ class Comparison:
             "options": dict(self.options),
             "warnings": list(self.warnings),
         }
-        return json.dumps(_without_nan(data), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(_without_nan(data), indent=2, ensure_ascii=False) + "\n"
+        return text.encode("utf-8", "backslashreplace").decode()  # a path may not be Unicode
 
     def to_table(self) -> pa.Table:
         """As `clips.parquet` holds it: a row a clip, its texts and what was found of them."""

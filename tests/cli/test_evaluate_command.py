@@ -41,6 +41,15 @@ def test_json_and_a_file(invoke: Invoke, files: Path) -> None:
     assert len((files / "scores.jsonl").read_text().splitlines()) == 59
 
 
+def test_half_a_character_in_an_id_is_printed_as_its_escape(invoke: Invoke, files: Path) -> None:
+    captions = json.loads((files / "captions.json").read_text())
+    (files / "half.json").write_text(json.dumps({**captions, "v\ud800": "a cat"}))
+    result = invoke("evaluate", "half.json", "human.txt", "--no-java", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "v\\ud800" in result.stdout
+    assert "v\ud800" in json.loads(result.stdout)["without_reference"]["examples"]
+
+
 def test_few_ids_warn(invoke: Invoke, files: Path) -> None:
     (files / "few.txt").write_text("v1 a man plays song number 1\nv2 a cat\n")
     result = invoke("evaluate", "captions.json", "few.txt", "--no-java")

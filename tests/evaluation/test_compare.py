@@ -116,6 +116,14 @@ def test_the_report_is_written(run: str, transcripts: Path, tmp_path: Path) -> N
     assert sum(f'"{v}.mp4#{c}"' in text for v in "abc" for c in (0, 1)) == 3
 
 
+def test_a_path_that_is_not_unicode_stands_in_the_report(run: str, transcripts: Path) -> None:
+    folder = transcripts.rename(transcripts.with_name("said\udcff"))
+    found = run_compare(run, folder)
+    write_report(found, str(folder.parent / "report"), page_clips=3)
+    data = json.loads((folder.parent / "report" / JSON).read_text(encoding="utf-8"))
+    assert data["options"]["transcripts"] == str(folder)
+
+
 def test_a_caption_is_no_code_on_the_page(tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script>"
     run = write_run(tmp_path / "run", [video_rows("a.mp4", (hostile,)), video_rows("b.mp4")])
