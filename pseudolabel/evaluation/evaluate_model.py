@@ -102,10 +102,15 @@ def evaluate_model(
             on_progress=on_progress,
             on_wait=on_wait,
         )
+        skipped = _skipped(RunFolder(out))
+        if not any(table.num_rows for table in RunFolder(out).rows(columns=["video_id"])):
+            told = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+            raise InputError(
+                f"{model.videos}: no clip of {len(wanted)} videos could be captioned: {told}",
+                hint="--out RUN keeps what was skipped and why: pseudolabel show RUN --skipped",
+            )
         found = evaluate(out, references, of=of, java=java, per_id=per_id)
-        return replace(
-            found, captions=model.out or captioner.model, skipped=_skipped(RunFolder(out))
-        )
+        return replace(found, captions=model.out or captioner.model, skipped=skipped)
 
 
 def _as_typed(model: str) -> str:

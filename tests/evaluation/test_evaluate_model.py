@@ -146,6 +146,16 @@ def test_videos_that_are_not_there_or_not_clear(
         score(checkpoint, tmp_path / "two", references)
 
 
+def test_videos_of_which_nothing_is_captioned(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    references = written(tmp_path / "r.json", {"a": ["a cat"]})
+    with pytest.raises(
+        InputError, match=r"no clip of 1 videos .* captioned: 1 not_a_video$"
+    ) as told:
+        score(checkpoint, tmp_path, references)
+    assert "--out RUN" in str(told.value.hint)
+
+
 def test_what_cannot_be_is_told_before_captioning(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
