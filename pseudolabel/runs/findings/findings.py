@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REPEATED_CLIPS = 10  # a caption on fewer clips is never called repeated
 REPEATED_SHARE = 0.0001  # nor one on a smaller share of them
 LEAST_BITS = 8  # of a perceptual hash; a picture with fewer is too plain to be told from others
+LEAST_BITS_WITH_TEXT = 16  # where some are of text laid over it: titles on black look alike
 MOST_REPEATED = 5  # captions named in a summary
 COLUMNS = (
     *("video_id", "clip_index", "caption", "similarity", "perceptual_hash", "flags"),
@@ -233,6 +234,8 @@ class _Seen:
         self.flags.update(pc.list_flatten(flags).to_pylist())
         no_picture = has_any(table["flags"], _NO_PICTURE)
         pictures = _bits(table["perceptual_hash"])
+        has_text = has_any(table["flags"], (Flag.TEXT_OVERLAY.value,))
+        least = np.where(has_text, LEAST_BITS_WITH_TEXT, LEAST_BITS)
         area = np.asarray(table["width"]) * np.asarray(table["height"])
         percentile = floor.percentile(_floats(table["similarity"]))
         self._tables.append(
@@ -241,7 +244,7 @@ class _Seen:
                 hashed(table["video_id"]),
                 np.asarray(table["clip_index"], np.int32),
                 pictures,
-                (np.bitwise_count(pictures) >= LEAST_BITS) & ~no_picture,
+                (np.bitwise_count(pictures) >= least) & ~no_picture,
                 area.astype(np.int32),
                 has_any(table["flags"], _EMPTY),
                 np.asarray(pc.list_value_length(flags)) > 0,

@@ -100,6 +100,18 @@ def test_clips_of_one_video_and_black_frames_are_no_duplicates(tmp_path: Path) -
     assert all(row["duplicate_of"] is None for row in rows_of(run).values())
 
 
+def test_titles_on_a_plain_picture_are_no_duplicates(tmp_path: Path) -> None:
+    text, few, many = (Flag.TEXT_OVERLAY,), "00000000000003ff", "0000ffff0000ffff"
+    run = write_run(
+        tmp_path / "run",
+        [looking(video_rows("a"), few, many, flags=text)],
+        [looking(video_rows("b"), few, many, flags=text)],
+    )
+    found = {clip: row["duplicate_of"] for clip, row in rows_of(run).items()}
+    assert (found["a#0"], found["b#0"]) == (None, None)
+    assert {found["a#1"], found["b#1"]} in ({None, "a#1"}, {None, "b#1"})
+
+
 def test_a_score_is_read_as_a_percentile_of_chance(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     vectors = random.normal(size=(30, 2, 8)).astype(np.float32)
