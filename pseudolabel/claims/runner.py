@@ -170,6 +170,7 @@ def _end(pool: ProcessPoolExecutor, ending: Event) -> None:
 
 
 _ending: Event | None = None  # of the comparison that this process works for
+_at_work = threading.Lock()  # held while it works on a cell
 
 
 def _begin_beside(ending: Event, threads: int) -> None:
@@ -189,13 +190,14 @@ def _end_with_parent() -> None:
     _ending.set()
     while True:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_SAVED_WITHIN_S)
+        _at_work.acquire(timeout=_SAVED_WITHIN_S)  # then it waits for work that nobody gives it
 
 
 def _run_beside(plan: Plan, out: Path, arm: ArmName, seed: int) -> Cell | None:
     """`run_cell`; None also if all is ending: the pool hands out a cell or two ahead."""
     assert _ending is not None
-    return None if _ending.is_set() else run_cell(plan, out, arm, seed)
+    with _at_work:
+        return None if _ending.is_set() else run_cell(plan, out, arm, seed)
 
 
 def _line(cell: Cell) -> str:
